@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# TORCH_INDEX=URL  takes PyTorch from a wheel index of your choice (a CPU or a CUDA build; the PyTorch
+#                  "get started" page lists them). Empty: the default package index.
+# PYTHON=python3.12 chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint test-heavy bench install clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+install: $(STAMP)  ## create .venv and install everything (demo, test and lint do this by themselves)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, found $$($(PYTHON) --version). Choose one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Installing into $(VENV) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## the main job on generated phantom data: train on one centre, score on others
+	$(BIN)/python baselines/demo.py
+
+lint: $(STAMP)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(STAMP) lint  ## lint, then every test that is not heavy
+	$(BIN)/python -m pytest -n 2 -m "not heavy"
+
+test-heavy: $(STAMP)  ## the tests that take minutes
+	$(BIN)/python -m pytest -m heavy
+
+bench: $(STAMP)  ## benchmarks, each against its reference in the same run
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove .venv and what the demo wrote
+	rm -rf $(VENV) demo

@@ -1,0 +1,60 @@
+"""The benchmark for domain-generalised medical landmark detection.
+
+>>> import dgmld_bench as db
+>>> db.get_split("feta").n_cases
+55
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dgmld_bench import landmarks
+    from dgmld_bench.cases import Case, load_split
+    from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
+    from dgmld_bench.predictions import Predictions
+    from dgmld_bench.scoring import score
+    from dgmld_bench.splits import get_split, get_track
+
+__all__ = [
+    "Case",
+    "DataError",
+    "DgmldBenchError",
+    "Predictions",
+    "UsageError",
+    "get_split",
+    "get_track",
+    "landmarks",
+    "load_split",
+    "score",
+]
+
+_HOMES = {
+    "Case": "cases",
+    "load_split": "cases",
+    "DataError": "errors",
+    "DgmldBenchError": "errors",
+    "UsageError": "errors",
+    "Predictions": "predictions",
+    "score": "scoring",
+    "get_split": "splits",
+    "get_track": "splits",
+}
+
+
+def __getattr__(name: str) -> Any:  # modules load at first use: `import dgmld_bench` costs nothing
+    if name in _HOMES:
+        return getattr(import_module(f"dgmld_bench.{_HOMES[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("dgmld-bench")
+    if name == "landmarks":
+        return import_module("dgmld_bench.landmarks")
+    raise AttributeError(f"module 'dgmld_bench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,206 @@
+"""A case as every part of the package sees it: image, geometry and, where allowed, the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmld_bench import geometry
+from dgmld_bench.errors import ReferenceWithheldError
+
+if TYPE_CHECKING:
+    from dgmld_bench.landmarks import LandmarkSet
+
+Array = NDArray[np.float64]
+
+
+class Case:
+    """One image with its geometry and, unless withheld, its reference.
+
+    Everything that costs time is read at first use and kept for the life of the case.
+
+    Parameters
+    ----------
+    id, split : str
+    landmark_set : LandmarkSet
+    image : callable
+        Returns the array: 3D ``(i, j, k)`` as stored, 2D ``(row, column)`` in grey.
+    affine : callable
+        Returns the ``(d + 1, d + 1)`` matrix from array index to world (:mod:`dgmld_bench.geometry`).
+    annotations : callable, optional
+        Returns annotator -> points ``(landmark, axis)`` in world coordinates; NaN where a point is missing.
+    mask : callable, optional
+        Returns the label map as an integer array of the image's shape.
+    pixel_spacing_mm : float, optional
+        2D only: the edge of one original pixel in millimetres.
+    centre : str, optional
+        The site that the case comes from.
+    info : mapping, optional
+        What else is known, for example ``gestational_age_weeks``.
+    withheld : bool
+        Refuse to give out annotations and mask: the references of a test split.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        split: str,
+        landmark_set: LandmarkSet,
+        *,
+        image: Callable[[], NDArray],
+        affine: Callable[[], Array],
+        annotations: Callable[[], Mapping[str, Array]] | None = None,
+        mask: Callable[[], NDArray] | None = None,
+        pixel_spacing_mm: float | None = None,
+        centre: str | None = None,
+        info: Mapping[str, Any] | None = None,
+        withheld: bool = False,
+    ) -> None:
+        self.id = id
+        self.split = split
+        self.landmark_set = landmark_set
+        self.centre = centre
+        self.info = dict(info or {})
+        self.withheld = withheld
+        self._read_image = image
+        self._read_affine = affine
+        self._read_annotations = annotations
+        self._read_mask = mask
+        self._pixel_spacing_mm = pixel_spacing_mm
+
+    def __repr__(self) -> str:
+        return f"Case(id={self.id!r}, split={self.split!r})"
+
+    @cached_property
+    def image(self) -> NDArray:
+        """The stored array: 3D ``(i, j, k)``, 2D ``(row, column)``."""
+        return self._read_image()
+
+    @cached_property
+    def affine(self) -> Array:
+        """Array index to world: 3D ``(4, 4)`` to RAS mm, 2D ``(3, 3)`` to original (x, y) pixels."""
+        return geometry.check_affine(self._read_affine(), self.landmark_set.dimension)
+
+    @property
+    def spacing_mm(self) -> Any:
+        """3D: voxel edges ``(3,)`` in mm. 2D: the edge of one *original* pixel in mm, a float."""
+        if self.landmark_set.dimension == 2:
+            return self._pixel_spacing_mm
+        return geometry.voxel_sizes(self.affine)
+
+    @property
+    def mm_per_unit(self) -> float:
+        """Millimetres in one unit of world coordinates: 1 in 3D, the pixel spacing in 2D."""
+        return 1.0 if self._pixel_spacing_mm is None else self._pixel_spacing_mm
+
+    @cached_property
+    def annotations(self) -> dict[str, Array]:
+        """Annotator -> points ``(landmark, axis)`` in world coordinates.
+
+        Raises
+        ------
+        ReferenceWithheldError
+            For a case of a test split that was loaded without ``references=True``.
+        """
+        self._check_not_withheld("reference landmarks")
+        return {} if self._read_annotations is None else dict(self._read_annotations())
+
+    @property
+    def landmarks(self) -> Array:
+        """The reference: mean of the annotators, ``(landmark, axis)``. 3D: mm RAS; 2D: original px, unrounded.
+
+        Raises
+        ------
+        ReferenceWithheldError
+            For a case of a test split that was loaded without ``references=True``.
+        """
+        annotations = self.annotations
+        if not annotations:
+            raise ReferenceWithheldError(f"case '{self.id}' of split '{self.split}' has no reference landmarks")
+        return np.mean(list(annotations.values()), axis=0)
+
+    @cached_property
+    def mask(self) -> NDArray | None:
+        """The label map, or None. Withheld like the landmarks: they could be derived from it."""
+        self._check_not_withheld("the mask")
+        return None if self._read_mask is None else self._read_mask()
+
+    def _check_not_withheld(self, what: str) -> None:
+        if self.withheld:
+            raise ReferenceWithheldError(
+                f"{what} of test split '{self.split}' (case '{self.id}') are withheld, so that training code cannot "
+                f"read them by accident; to score, use load_split('{self.split}', references=True)"
+            )
+
+
+class CaseList(Sequence[Case]):
+    """A lazy sequence of cases: each access makes a new :class:`Case`, so memory stays flat."""
+
+    def __init__(self, ids: Sequence[str], make: Callable[[str], Case]) -> None:
+        self.ids = tuple(ids)
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+    @overload
+    def __getitem__(self, index: slice) -> CaseList: ...
+    def __getitem__(self, index: int | slice) -> Case | CaseList:
+        if isinstance(index, slice):
+            return CaseList(self.ids[index], self._make)
+        return self._make(self.ids[index])
+
+    def __iter__(self) -> Iterator[Case]:
+        return (self._make(id) for id in self.ids)
+
+    def by_id(self, case_id: str) -> Case:
+        """Return the case of that id; KeyError when the split has no such case."""
+        if case_id not in self.ids:
+            raise KeyError(case_id)
+        return self._make(case_id)
+
+    def subset(self, ids: Sequence[str]) -> CaseList:
+        """Return a list of these cases only, in the order given."""
+        return CaseList(ids, self._make)
+
+
+def load_split(name: str, *, references: bool = False, data_dir: Path | str | None = None) -> CaseList:
+    """Return the cases of a split that is on disk, as a lazy sequence in the order of their ids.
+
+    Parameters
+    ----------
+    name : str
+        A split's name as on the command line, such as ``"feta"`` or ``"own/clinic"``.
+    references : bool
+        Give out landmarks and masks of a *test* split. Those of training and validation splits always are.
+    data_dir : path, optional
+        The data folder; else ``DGMLD_BENCH_DATA``, else the platform's user data folder.
+
+    Raises
+    ------
+    UsageError
+        For an unknown split.
+    DataError
+        When the split is not on disk; the message says how to get it.
+    """
+    from dgmld_bench import store
+    from dgmld_bench.sources import get_source
+
+    split = store.find_split(name, data_dir)
+    register = store.read_register(split.source, data_dir)
+    files = {f.id: f for f in register.cases_of(name)}
+    source = get_source(split.source.partition("/")[0])
+    withheld = split.role == "test" and not references
+    landmark_set = store.landmark_set_of(split, data_dir)
+
+    def make(case_id: str) -> Case:
+        return source.read(files[case_id], landmark_set, register, withheld=withheld)
+
+    return CaseList(list(files), make)

@@ -1,0 +1,20 @@
+"""The command line: one module per family of commands, thin. Heavy imports stay inside the commands."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run ``dgmld-bench``; a user's mistake ends in one message and its exit code, never in a traceback."""
+    from dgmld_bench.cli.app import build_app
+    from dgmld_bench.errors import DgmldBenchError
+
+    try:
+        build_app()(prog_name="dgmld-bench")
+    except DgmldBenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,69 @@
+"""The typer application and the options that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="DGMLD_BENCH_DATA",
+        help="The data folder. Default: the platform's user data folder.",
+        show_default=False,
+    ),
+]
+JsonPath = Annotated[
+    Path | None,
+    typer.Option("--json", help="Write machine-readable output to PATH ('-': standard output).", show_default=False),
+]
+
+_COMMAND_MODULES = ("data", "score")
+
+
+def build_app() -> typer.Typer:
+    """Assemble the application from the command modules, in the order of a user's way through them."""
+    app = typer.Typer(
+        name="dgmld-bench",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="The benchmark for domain-generalised medical landmark detection: train on one centre, test on "
+        "centres never seen.\n\nStart with [bold]dgmld-bench datasets[/bold].",
+    )
+
+    @app.callback(invoke_without_command=True)
+    def top(
+        version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    ) -> None:
+        if version:
+            import dgmld_bench
+
+            print(dgmld_bench.__version__)
+            raise typer.Exit
+
+    for name in _COMMAND_MODULES:
+        import_module(f"dgmld_bench.cli.{name}").register(app)
+    return app
+
+
+def emit_json(value: Any, path: Path | None) -> None:
+    """Write a command's machine-readable output where ``--json`` says; nothing where it is absent."""
+    if path is None:
+        return
+    if str(path) == "-":
+        import json
+
+        json.dump(value, sys.stdout, indent=1, allow_nan=False, ensure_ascii=False)
+        sys.stdout.write("\n")
+    else:
+        from dgmld_bench.files import write_json
+
+        write_json(path, value)

@@ -1,0 +1,34 @@
+"""The errors a user can cause; the command line turns them into one message and an exit code."""
+
+
+class DgmldBenchError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    exit_code = 1
+
+
+class DataError(DgmldBenchError, ValueError):
+    """The data or the predictions are at fault (exit code 1)."""
+
+
+class UsageError(DgmldBenchError, ValueError):
+    """The call is at fault: an unknown name, an option that is missing (exit code 2)."""
+
+    exit_code = 2
+
+
+class ReferenceWithheldError(DgmldBenchError, AttributeError):
+    """Reference landmarks or masks of a test split were read without asking for them."""
+
+
+def unknown_name(kind: str, name: str, known: "list[str] | tuple[str, ...]") -> UsageError:
+    """Build the error for a name that no registry holds, with the nearest known ones.
+
+    >>> print(unknown_name("split", "fetta", ["feta", "lfc"]))
+    unknown split 'fetta'; did you mean 'feta'? Known: feta, lfc
+    """
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else "."
+    return UsageError(f"unknown {kind} '{name}'{hint} Known: {', '.join(known)}")

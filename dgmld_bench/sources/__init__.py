@@ -1,0 +1,28 @@
+"""Data sources, one module each. Adding one is one file here and its name in ``_MODULES``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from dgmld_bench.errors import unknown_name
+
+if TYPE_CHECKING:
+    from dgmld_bench.sources.base import Source
+
+SOURCE_NAMES = ("dgmld", "atlases", "isbi", "pku", "phantom", "own")
+
+
+@cache
+def get_source(name: str) -> Source:
+    """Return a source by its name on the command line; UsageError with the known names when there is none."""
+    if name not in SOURCE_NAMES:
+        raise unknown_name("source", name, SOURCE_NAMES)
+    source: Source = import_module(f"dgmld_bench.sources.{name}").SOURCE
+    return source
+
+
+def how_to_get(name: str) -> str:
+    """Return the sentence that says how to get a source."""
+    return get_source(name.partition("/")[0]).how_to_get

@@ -1,0 +1,192 @@
+"""The data folder: where it is, and the register of what lies in it.
+
+Each source that was downloaded, generated or imported has a folder ``<data>/<source>/`` with a
+``register.json``: which cases of which split are there, in which files, and what was found incomplete. The
+register is written last and atomically, so a source is either there or not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.files import read_json, write_json
+from dgmld_bench.landmarks import LandmarkSet, get_landmark_set
+from dgmld_bench.splits import Split, case_sort_key, get_split, get_track
+
+REGISTER = "register.json"
+_FORMAT, _VERSION = "dgmld-bench/register", 1
+_OWN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+def data_dir(path: Path | str | None = None) -> Path:
+    """Return the data folder: the argument, else ``DGMLD_BENCH_DATA``, else the platform's user data folder."""
+    if path is None:
+        path = os.environ.get("DGMLD_BENCH_DATA") or None
+    if path is None:
+        import platformdirs
+
+        path = platformdirs.user_data_path("dgmld-bench")
+    return Path(path).expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """Where the parts of one case lie. Paths are absolute, or relative to the register's folder."""
+
+    id: str
+    split: str
+    image: str
+    landmarks: tuple[str, ...] = ()
+    mask: str | None = None
+    centre: str | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something found wrong with a source's files: which case or file, and what."""
+
+    where: str
+    message: str
+    split: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Register:
+    """What is on disk of one source.
+
+    Attributes
+    ----------
+    source : str
+        ``own/NAME`` for a centre of the user's own.
+    folder : Path
+        ``<data>/<source>``, to which relative paths refer.
+    cases : tuple of CaseFiles
+    problems : tuple of Problem
+        What the import found incomplete, unknown or changed.
+    options : dict
+        What the source needs to read its files again, for example ``spacing_mm``.
+    """
+
+    source: str
+    folder: Path
+    cases: tuple[CaseFiles, ...]
+    problems: tuple[Problem, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def cases_of(self, split: str) -> list[CaseFiles]:
+        """Return the cases of one split in the order of their ids."""
+        found = [c for c in self.cases if c.split == split]
+        return sorted(found, key=lambda c: case_sort_key(c.id))
+
+    def path(self, name: str) -> Path:
+        """Return the absolute path of a file named in this register."""
+        return self.folder / name
+
+    def count(self, split: str) -> int:
+        """Return how many cases of a split are here."""
+        return sum(c.split == split for c in self.cases)
+
+
+def source_dir(source: str, folder: Path | str | None = None) -> Path:
+    """Return the folder of one source in the data folder; UsageError for a name that cannot be one."""
+    kind, _, name = source.partition("/")
+    if (kind == "own") != bool(name) or (name and not _OWN_NAME.fullmatch(name)):
+        raise UsageError(
+            f"'{source}' is no name of a source; a centre of your own is own/NAME with NAME of lower-case letters, "
+            "digits, '-' and '_' (64 at most)"
+        )
+    return data_dir(folder) / source
+
+
+def write_register(register: Register) -> None:
+    """Write a register into its folder, atomically."""
+    value = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "source": register.source,
+        "options": register.options,
+        "cases": [asdict(c) for c in register.cases],
+        "problems": [asdict(p) for p in register.problems],
+    }
+    write_json(register.folder / REGISTER, value)
+
+
+def has_register(source: str, folder: Path | str | None = None) -> bool:
+    """Whether the source is on disk."""
+    return (source_dir(source, folder) / REGISTER).is_file()
+
+
+def read_register(source: str, folder: Path | str | None = None) -> Register:
+    """Read what is on disk of a source.
+
+    Raises
+    ------
+    DataError
+        When the source is not on disk (the message says how to get it) or its register cannot be read.
+    """
+    place = source_dir(source, folder)
+    if not has_register(source, folder):
+        from dgmld_bench.sources import how_to_get
+
+        raise DataError(f"the data of source '{source}' is not in {data_dir(folder)}. {how_to_get(source)}")
+    value = read_json(place / REGISTER)
+    try:
+        if value["format"] != _FORMAT or value["version"] != _VERSION or value["source"] != source:
+            raise ValueError(f"format {value['format']!r} version {value['version']!r} source {value['source']!r}")
+        cases = tuple(CaseFiles(**{**c, "landmarks": tuple(c["landmarks"])}) for c in value["cases"])
+        problems = tuple(Problem(**p) for p in value["problems"])
+        return Register(source, place, cases, problems, dict(value["options"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{place / REGISTER}: not a register of this version ({error}); import or download the source again"
+        ) from None
+
+
+def own_sources(folder: Path | str | None = None) -> list[str]:
+    """Return the names ``own/NAME`` of the user's own centres on disk."""
+    place = data_dir(folder) / "own"
+    return sorted(f"own/{p.parent.name}" for p in place.glob(f"*/{REGISTER}"))
+
+
+def find_split(name: str, folder: Path | str | None = None) -> Split:
+    """Return a split by name, built in or the user's own.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name.
+    """
+    if not name.startswith("own/"):
+        return get_split(name)
+    known = own_sources(folder)
+    if name not in known:
+        raise UsageError(
+            f"unknown split '{name}'. Your own centres in {data_dir(folder)}: {', '.join(known) or 'none'}; "
+            "add one with `dgmld-bench import own PATH --name NAME --landmarks SET`"
+        )
+    register = read_register(name, folder)
+    ids = tuple(c.id for c in register.cases_of(name))
+    return Split(name, "own", name, "test", name.partition("/")[2], len(ids), True, ids)
+
+
+def landmark_set_of(split: Split, folder: Path | str | None = None) -> LandmarkSet:
+    """Return the landmark set of a split, built in or the user's own."""
+    if split.track == "own":
+        return get_landmark_set(read_register(split.source, folder).options["landmarks"])
+    return get_track(split.track).landmarks
+
+
+def missing_ids(split: Split, present: Iterable[str]) -> list[str]:
+    """Return the known ids of a split that are not among those present (empty where ids are not known)."""
+    have = set(present)
+    return [i for i in split.case_ids or () if i not in have]
