@@ -1,0 +1,273 @@
+"""3D Slicer markups files (``*.mrk.json``): lines of two points, to and from RAS millimetres.
+
+The format is the markups schema v1.0.3 of 3D Slicer. One file holds one ``Line``, which is how a biometric such as
+the Transverse Cerebellar Diameter is annotated; its two control points are two landmarks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dgmld_bench import geometry
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.files import read_json, write_json
+from dgmld_bench.landmarks import LandmarkSet
+
+Array = NDArray[np.float64]
+
+SUFFIX = ".mrk.json"
+MAX_BYTES = 1024 * 1024
+_MAX_ABS_MM = 10_000.0  # ten metres from the scanner's origin: no head lies there
+_SCHEMA = (
+    "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
+    "markups-schema-v1.0.3.json#"
+)
+_SPACE_OF = {"RAS": "ras_mm", "LPS": "lps_mm"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One annotated line.
+
+    Attributes
+    ----------
+    points_ras_mm : array, shape (2, 3)
+        The control points in the order of the file.
+    stated_length_mm : float or None
+        What the file's measurement says, where there is one in millimetres.
+    """
+
+    points_ras_mm: Array
+    stated_length_mm: float | None
+
+    @property
+    def length_mm(self) -> float:
+        """Distance between the control points."""
+        return float(np.linalg.norm(self.points_ras_mm[1] - self.points_ras_mm[0]))
+
+    @property
+    def length_agrees(self) -> bool:
+        """Whether the stated length is that of the points, to 0.1 mm or 0.5 % (True where none is stated)."""
+        if self.stated_length_mm is None:
+            return True
+        return math.isclose(self.stated_length_mm, self.length_mm, rel_tol=0.005, abs_tol=0.1)
+
+
+def load_line(path: Path | str) -> Line:
+    """Read a markups file that holds one line of two points.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, is no markups file of exactly one ``Line`` with exactly two defined, finite
+        control points, or does not say in which coordinate system they are. The message names the file.
+    """
+    path = Path(path)
+    markup = _only(_field(read_json(path, max_bytes=MAX_BYTES), "markups", list, path), path, "markups")
+    kind = _field(markup, "type", str, path)
+    if kind != "Line":
+        raise DataError(f"{path}: markup is of type '{kind}', expected 'Line'")
+    system = _field(markup, "coordinateSystem", str, path)
+    if system not in _SPACE_OF:
+        raise DataError(f"{path}: coordinateSystem is '{system}', expected 'LPS' or 'RAS'")
+    units = markup.get("coordinateUnits", "mm")
+    if units not in ("mm", ["mm", "mm", "mm"]):
+        raise DataError(f"{path}: coordinateUnits is {units!r}, expected 'mm'")
+    control_points = _field(markup, "controlPoints", list, path)
+    if len(control_points) != 2:
+        raise DataError(f"{path}: {len(control_points)} control points, expected exactly 2")
+    points = [_position(point, number, path) for number, point in enumerate(control_points, 1)]
+    return Line(geometry.to_world(points, _SPACE_OF[system]), _stated_length(markup))
+
+
+def read_line(path: Path | str) -> Array:
+    """Read the two end points of a line: shape ``(2, 3)``, RAS mm, in the order of the file.
+
+    Raises
+    ------
+    DataError
+        As :func:`load_line`.
+    """
+    return load_line(path).points_ras_mm
+
+
+def write_line(path: Path | str, points_ras_mm: ArrayLike, name: str, coordinate_system: str = "LPS") -> None:
+    """Write one line so that 3D Slicer opens it, with its length as measurement.
+
+    Parameters
+    ----------
+    path : path
+        Should end in ``.mrk.json``, by which Slicer knows the format.
+    points_ras_mm : array, shape (2, 3)
+    name : str
+        Label of the end points: ``TCD`` gives ``TCD-1`` and ``TCD-2``.
+    coordinate_system : {"LPS", "RAS"}
+        In which system the positions are written; readers get the same points from both.
+
+    Raises
+    ------
+    DataError
+        When the points have not that shape or are not finite.
+    UsageError
+        For another coordinate system.
+    """
+    points = geometry.as_points(points_ras_mm, 3)
+    if points.shape != (2, 3) or not np.isfinite(points).all():
+        raise DataError(f"a line needs two finite points of shape (2, 3), got {points.tolist()}")
+    if coordinate_system not in _SPACE_OF:
+        raise UsageError(f"unknown coordinate system '{coordinate_system}'; expected LPS or RAS")
+    lps = coordinate_system == "LPS"
+    written = geometry.flip_ras_lps(points) if lps else points
+    orientation = [-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0] if lps else np.eye(3).ravel().tolist()
+    markup = {
+        "type": "Line",
+        "coordinateSystem": coordinate_system,
+        "coordinateUnits": "mm",
+        "locked": False,
+        "labelFormat": "%N-%d",
+        "lastUsedControlPointNumber": 2,
+        "controlPoints": [
+            {
+                "id": str(number),
+                "label": f"{name}-{number}",
+                "description": "",
+                "associatedNodeID": "",
+                "position": [float(v) + 0.0 for v in position],  # + 0.0: no minus zero in the file
+                "orientation": orientation,
+                "selected": True,
+                "locked": False,
+                "visibility": True,
+                "positionStatus": "defined",
+            }
+            for number, position in enumerate(written, 1)
+        ],
+        "measurements": [
+            {
+                "name": "length",
+                "enabled": True,
+                "value": float(np.linalg.norm(points[1] - points[0])),
+                "units": "mm",
+                "printFormat": "%-#4.4g%s",
+            }
+        ],
+    }
+    write_json(Path(path), {"@schema": _SCHEMA, "markups": [markup]})
+
+
+def landmark_paths(folder: Path | str, landmark_set: LandmarkSet) -> list[Path]:
+    """Return the files ``<folder>/<BIOMETRIC>.mrk.json`` in the order of the set's biometrics.
+
+    Raises
+    ------
+    UsageError
+        When the set's landmarks are not exactly the end points of its biometrics.
+    """
+    ends = [i for pair in landmark_set.biometric_indices() for i in pair]
+    if sorted(ends) != list(range(len(landmark_set))):
+        raise UsageError(f"landmark set '{landmark_set.name}' is not made of lines; it has no .mrk.json layout")
+    return [Path(folder) / f"{biometric.name}{SUFFIX}" for biometric in landmark_set.biometrics]
+
+
+def read_lines(paths: Sequence[Path | str], landmark_set: LandmarkSet) -> Array:
+    """Read one file per biometric, in the order of the set's biometrics, as landmarks ``(landmark, xyz)`` in RAS mm.
+
+    Raises
+    ------
+    DataError
+        When there is not one file for each biometric, or as :func:`load_line`.
+    """
+    pairs = landmark_set.biometric_indices()
+    if len(paths) != len(pairs):
+        raise DataError(f"{len(paths)} lines, expected one for each of {', '.join(_biometrics(landmark_set))}")
+    points = np.full((len(landmark_set), 3), np.nan)
+    for path, pair in zip(paths, pairs, strict=True):
+        points[list(pair)] = read_line(path)
+    return points
+
+
+def read_landmarks(folder: Path | str, landmark_set: LandmarkSet) -> Array:
+    """Read landmarks ``(landmark, xyz)`` in RAS mm from a folder written by :func:`write_landmarks`."""
+    return read_lines(landmark_paths(folder, landmark_set), landmark_set)
+
+
+def write_landmarks(
+    folder: Path | str, points_ras_mm: ArrayLike, landmark_set: LandmarkSet, coordinate_system: str = "LPS"
+) -> list[Path]:
+    """Write landmarks as one line per biometric, ``<folder>/<BIOMETRIC>.mrk.json``; return the paths.
+
+    Parameters
+    ----------
+    folder : path
+    points_ras_mm : array, shape (landmark, 3)
+        In the order of the set.
+    landmark_set : LandmarkSet
+    coordinate_system : {"LPS", "RAS"}
+
+    Raises
+    ------
+    DataError
+        When the points have another shape or are not finite.
+    UsageError
+        When the set is not made of lines.
+    """
+    points = geometry.as_points(points_ras_mm, 3)
+    if points.shape != (len(landmark_set), 3):
+        raise DataError(f"landmarks must have shape {(len(landmark_set), 3)}, got {points.shape}")
+    paths = landmark_paths(folder, landmark_set)
+    for path, pair, name in zip(paths, landmark_set.biometric_indices(), _biometrics(landmark_set), strict=True):
+        write_line(path, points[list(pair)], name, coordinate_system)
+    return paths
+
+
+def _biometrics(landmark_set: LandmarkSet) -> list[str]:
+    return [biometric.name for biometric in landmark_set.biometrics]
+
+
+def _field(value: Any, key: str, kind: type, path: Path) -> Any:
+    if not isinstance(value, dict) or key not in value:
+        raise DataError(f"{path}: no '{key}'; expected a 3D Slicer markups file (schema v1.0.x)")
+    if not isinstance(value[key], kind):
+        raise DataError(f"{path}: '{key}' is of type {type(value[key]).__name__}, expected {kind.__name__}")
+    return value[key]
+
+
+def _only(values: list[Any], path: Path, what: str) -> Any:
+    if len(values) != 1:
+        raise DataError(f"{path}: {len(values)} {what}, expected exactly 1")
+    return values[0]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _position(point: Any, number: int, path: Path) -> list[float]:
+    position = _field(point, "position", list, path)
+    status = point.get("positionStatus", "defined")
+    if status != "defined":
+        raise DataError(f"{path}: control point {number} is '{status}', not placed")
+    if len(position) != 3 or not all(_is_number(v) and abs(v) <= _MAX_ABS_MM for v in position):
+        raise DataError(f"{path}: position of control point {number} is {position}, expected 3 numbers in mm")
+    return [float(v) for v in position]
+
+
+def _stated_length(markup: dict[str, Any]) -> float | None:
+    measurements = markup.get("measurements")
+    for measurement in measurements if isinstance(measurements, list) else []:
+        if isinstance(measurement, dict) and measurement.get("name", "length") == "length":
+            value = measurement.get("value")
+            if (
+                value is not None
+                and _is_number(value)
+                and measurement.get("units", "mm") == "mm"
+                and measurement.get("enabled", True)
+            ):
+                return float(value)
+    return None

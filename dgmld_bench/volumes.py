@@ -1,0 +1,256 @@
+"""NIfTI volumes: arrays with their affine to RAS millimetres, label maps, and the cases made of them."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dgmld_bench import geometry, markups
+from dgmld_bench.cases import Case
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.files import atomic_write
+
+if TYPE_CHECKING:
+    from dgmld_bench.landmarks import LandmarkSet
+    from dgmld_bench.store import CaseFiles, Register
+
+Array = NDArray[np.float64]
+
+SUFFIXES = (".nii.gz", ".nii")
+MAX_VOXELS = 1 << 29  # 512 Mi voxels, an 800³ volume
+_MAX_EXTRA_BYTES = 1 << 20  # header extensions and padding around the voxels
+_MM_PER_UNIT = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
+_GZIP_LEVEL = 4
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, zlib.error, OverflowError, MemoryError)
+
+
+def stem(path: Path | str) -> str:
+    """Return a volume's file name without ``.nii`` or ``.nii.gz``.
+
+    >>> stem("feta21/feta21/7.nii.gz")
+    '7'
+    """
+    name = Path(path).name
+    return next((name.removesuffix(s) for s in SUFFIXES if name.endswith(s)), name)
+
+
+def read_affine_and_shape(path: Path | str) -> tuple[Array, tuple[int, int, int]]:
+    """Read a volume's geometry from its header alone.
+
+    The sform wins where its code is set, else the qform; a file that sets neither is refused, because then
+    nothing says where its voxels are. Millimetres whatever unit the header names (no unit: millimetres).
+
+    Returns
+    -------
+    affine : array, shape (4, 4)
+        Voxel index to RAS mm.
+    shape : (int, int, int)
+
+    Raises
+    ------
+    DataError
+        When the file is no readable 3D NIfTI volume of numbers; the message names it.
+    """
+    return _geometry(_open(path), Path(path))
+
+
+def read_volume(path: Path | str) -> tuple[NDArray, Array]:
+    """Read a volume: the array ``(i, j, k)`` as stored and its affine to RAS mm.
+
+    The header's scaling is applied. The number type stays that of the file (float64 where it is scaled). Voxels
+    that are not finite become 0. The whole file is read, so a cut or changed ``.nii.gz`` does not pass.
+
+    Raises
+    ------
+    DataError
+        As :func:`read_affine_and_shape`, and when the file is truncated or corrupt.
+    """
+    path = Path(path)
+    header_image = _open(path)
+    affine, shape = _geometry(header_image, path)
+    header = header_image.header
+    n_bytes = int(header["vox_offset"]) + int(np.prod(shape)) * header.get_data_dtype().itemsize
+    try:
+        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
+            data = stream.read(n_bytes + _MAX_EXTRA_BYTES)
+            if stream.read(1):
+                raise DataError(f"{path}: longer than its header says ({n_bytes:,} bytes); the file is damaged")
+        if len(data) < n_bytes:
+            raise DataError(f"{path}: truncated, {len(data):,} bytes of {n_bytes:,}; get the file again")
+        array = np.asanyarray(type(header_image).from_bytes(data).dataobj)
+    except DataError:
+        raise
+    except _UNREADABLE as error:
+        raise DataError(f"{path}: damaged ({error}); get the file again") from None
+    array = array.reshape(shape)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+    return array, affine
+
+
+def read_labels(path: Path | str) -> NDArray[np.integer[Any]]:
+    """Read a label map as an integer array ``(i, j, k)``; whole numbers stored as floats are accepted.
+
+    Raises
+    ------
+    DataError
+        As :func:`read_volume`, and when a value is negative or not a whole number.
+    """
+    array, _ = read_volume(path)
+    if array.dtype.kind == "f":
+        labels = np.rint(array)
+        if array.size and float(np.abs(labels - array).max()) > 1e-3:
+            raise DataError(f"{path}: not a label map, it holds values that are no whole numbers")
+        array = labels
+    if array.size and (array.min() < 0 or array.max() > np.iinfo(np.uint16).max):
+        raise DataError(f"{path}: not a label map, values go from {array.min()} to {array.max()}")
+    return array.astype(np.uint8 if not array.size or array.max() < 256 else np.uint16)
+
+
+def write_volume(path: Path | str, array: ArrayLike, affine: ArrayLike) -> None:
+    """Write a volume as ``.nii.gz``, atomically; the same array and affine give the same bytes.
+
+    Parameters
+    ----------
+    path : path
+        Ends in ``.nii.gz``.
+    array : array, shape (i, j, k)
+        Booleans are written as uint8, 64-bit integers as int32.
+    affine : array, shape (4, 4)
+        Voxel index to RAS mm. NIfTI keeps it in single precision, as sform (and as qform where its axes are
+        perpendicular).
+
+    Raises
+    ------
+    DataError
+        When the array is not 3D, has a number type NIfTI does not know, or the affine cannot be inverted.
+    """
+    import nibabel as nib
+
+    path = Path(path)
+    if not path.name.endswith(".nii.gz"):
+        raise UsageError(f"{path}: volumes are written as .nii.gz")
+    values = np.asarray(array)
+    if values.ndim != 3:
+        raise DataError(f"a volume has three axes, got an array of shape {values.shape}")
+    matrix = geometry.check_affine(affine, 3)
+    kind: np.dtype[Any] = values.dtype
+    if kind.char in "?e":
+        kind = np.dtype(np.uint8 if kind.char == "?" else np.float32)
+    if kind.kind in "iu" and kind.itemsize == 8:
+        kind = np.dtype(np.int32)
+        if values.size and (values.min() < np.iinfo(kind).min or values.max() > np.iinfo(kind).max):
+            raise DataError(f"{path}: integers from {values.min()} to {values.max()} do not fit 32 bits")
+    if kind.kind not in "iuf" or kind.itemsize > 8:
+        raise DataError(f"{path}: arrays of type {values.dtype} cannot be written")
+    image = nib.Nifti1Image(values.astype(kind, copy=False), matrix)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(matrix, code=1)
+    image.set_qform(matrix, code=1)
+    if not np.allclose(image.get_qform(), matrix, atol=1e-3):
+        image.set_qform(None, code=0)
+    with (
+        atomic_write(path) as stream,
+        gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=_GZIP_LEVEL) as zipped,
+    ):
+        zipped.write(image.to_bytes())
+
+
+def check_mask(image_path: Path | str, mask_path: Path | str) -> None:
+    """Check by their headers that a label map lies on its image's voxels.
+
+    Raises
+    ------
+    DataError
+        When shapes differ, or a corner of the volume is more than half a voxel away.
+    """
+    affine, shape = read_affine_and_shape(image_path)
+    mask_affine, mask_shape = read_affine_and_shape(mask_path)
+    if shape != mask_shape:
+        raise DataError(f"{mask_path}: shape {mask_shape}, but its image {image_path} has {shape}")
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]]) * (np.array(shape) - 1)
+    apart = geometry.index_to_world(affine, corners) - geometry.index_to_world(mask_affine, corners)
+    distance_mm = float(np.linalg.norm(apart, axis=1).max())
+    if distance_mm > 0.5 * float(geometry.voxel_sizes(affine).min()):
+        raise DataError(f"{mask_path}: lies up to {distance_mm:.2f} mm away from its image {image_path}")
+
+
+def volume_case(files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
+    """Make the case of a volume with one ``.mrk.json`` line per biometric and, where there is one, a label map.
+
+    Nothing is read before it is used; the affine comes from the header alone.
+    """
+    image = register.path(files.image)
+    lines = [register.path(p) for p in files.landmarks]
+    mask = None if files.mask is None else register.path(files.mask)
+
+    def read_mask() -> NDArray:
+        assert mask is not None
+        check_mask(image, mask)
+        return read_labels(mask)
+
+    return Case(
+        files.id,
+        files.split,
+        landmark_set,
+        image=lambda: read_volume(image)[0],
+        affine=lambda: read_affine_and_shape(image)[0],
+        annotations=(lambda: {"reference": markups.read_lines(lines, landmark_set)}) if lines else None,
+        mask=None if mask is None else read_mask,
+        centre=files.centre,
+        info=files.info,
+        withheld=withheld,
+    )
+
+
+def _open(path: Path | str) -> Any:
+    """Open the header; nibabel's image, voxels unread."""
+    import nibabel as nib
+
+    path = Path(path)
+    if not path.name.endswith(SUFFIXES):
+        raise DataError(f"{path}: expected a NIfTI file (.nii or .nii.gz)")
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    try:
+        image = nib.load(path)
+    except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, *_UNREADABLE) as error:
+        raise DataError(f"{path}: not a readable NIfTI file ({error})") from None
+    if not isinstance(image, nib.Nifti1Image):
+        raise DataError(f"{path}: not a NIfTI file")
+    return image
+
+
+def _geometry(image: Any, path: Path) -> tuple[Array, tuple[int, int, int]]:
+    header = image.header
+    shape = tuple(int(n) for n in image.shape)
+    if len(shape) < 3 or min(shape) < 1 or any(n != 1 for n in shape[3:]):
+        raise DataError(f"{path}: shape {shape}, expected one 3D volume")
+    if int(np.prod([float(n) for n in shape])) > MAX_VOXELS:
+        raise DataError(f"{path}: shape {shape} is over the limit of {MAX_VOXELS:,} voxels")
+    if header.get_data_dtype().kind not in "iuf" or header.get_data_dtype().itemsize > 8:
+        raise DataError(f"{path}: voxels of type {header.get_data_dtype()}, expected plain numbers")
+    if int(header["sform_code"]) > 0:
+        affine = header.get_sform()
+    elif int(header["qform_code"]) > 0:
+        try:
+            affine = header.get_qform()
+        except ValueError as error:
+            raise DataError(f"{path}: qform cannot be used ({error})") from None
+    else:
+        raise DataError(f"{path}: neither sform nor qform is set, so nothing says where its voxels are")
+    try:
+        unit = header.get_xyzt_units()[0]
+    except KeyError:
+        unit = "unknown"
+    scale = np.diag([_MM_PER_UNIT.get(unit, 1.0)] * 3 + [1.0])
+    try:
+        return geometry.check_affine(scale @ affine, 3), shape[:3]  # type: ignore[return-value]
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
