@@ -1,4 +1,4 @@
-"""Data sources, one module each. Adding one is one file here and its name in ``_MODULES``."""
+"""Data sources, one module each. Adding one is one file here and its name in ``SOURCE_NAMES``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dgmld_bench.errors import unknown_name
 if TYPE_CHECKING:
     from dgmld_bench.sources.base import Source
 
-SOURCE_NAMES = ("dgmld", "atlases", "isbi", "pku", "phantom", "own")
+SOURCE_NAMES = ("dgmld", "atlases", "isbi", "pku", "phantom")
 
 
 @cache

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from dgmld_bench.cases import Case
 from dgmld_bench.landmarks import LandmarkSet
+from dgmld_bench.splits import case_sort_key
 from dgmld_bench.store import CaseFiles, Problem, Register
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+_MAX_DEPTH = 10
 
 
 @dataclass
@@ -35,6 +43,8 @@ class Source(ABC):
         Where a person reads about the data.
     how_to_get : str
         One sentence with the command that gets the data.
+    options : tuple of str
+        Keyword arguments that ``scan`` takes, such as ``spacing_mm``.
     """
 
     name: ClassVar[str]
@@ -44,11 +54,52 @@ class Source(ABC):
     url: ClassVar[str]
     how_to_get: ClassVar[str]
     terms: ClassVar[str] = ""
+    options: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find the source's cases wherever they lie below a folder, without writing anything."""
 
+    def complete(self, scan: Scan, folder: Path, progress: Progress) -> Scan:
+        """Check what takes time (hashes, label maps) and write what is derived from the files below ``folder``.
+
+        Returns the scan with the cases that passed and every problem. The default changes nothing.
+        """
+        return scan
+
     @abstractmethod
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of these files; nothing is read before it is used."""
+
+
+def folders_below(path: Path) -> Iterator[Path]:
+    """Yield a folder and all folders below it, in the order of their names; links are followed once.
+
+    Hidden folders and what lies more than ten levels deep are left out.
+    """
+    seen: set[str] = set()
+
+    def walk(folder: Path, depth: int) -> Iterator[Path]:
+        real = os.path.realpath(folder)
+        if real in seen or depth > _MAX_DEPTH:
+            return
+        seen.add(real)
+        yield folder
+        for child in visible(folder):
+            if child.is_dir():
+                yield from walk(child, depth + 1)
+
+    yield from walk(path, 0)
+
+
+def visible(folder: Path) -> list[Path]:
+    """Return what lies in a folder, in the order of the numbers in its names, without hidden files."""
+    return sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: case_sort_key(p.name))
+
+
+def missing_problem(split: str, ids: list[str]) -> list[Problem]:
+    """Return one problem that names the cases of a split that are not there; none where nothing is missing."""
+    if not ids:
+        return []
+    cases = "1 case is" if len(ids) == 1 else f"{len(ids)} cases are"
+    return [Problem(split, f"{cases} missing or incomplete: {', '.join(ids)}", split)]

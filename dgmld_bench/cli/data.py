@@ -1,0 +1,226 @@
+"""Commands about data: ``import`` and ``datasets``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dgmld_bench.splits import Split
+    from dgmld_bench.store import Problem, Register
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("datasets")(datasets)
+    app.command("import")(import_)
+
+
+def datasets(data_dir: DataDir = None, json: JsonPath = None) -> None:
+    """Show each source: its splits, what of them is on disk, its licence, and how to get it."""
+    from dgmld_bench import store
+
+    value = {"data_dir": str(store.data_dir(data_dir)), "sources": _describe_sources(data_dir)}
+    emit_json(value, json)
+    if json is None or str(json) != "-":
+        _show_sources(value)
+
+
+def import_(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="dgmld, atlases, isbi or pku.", show_default=False)],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="PATH", help="The folder that holds the data, at any depth.", show_default=False),
+    ],
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the files; otherwise they stay where they are.")] = False,
+    spacing_mm: Annotated[
+        float | None,
+        typer.Option(
+            "--spacing-mm", metavar="S", help="pku: the edge of one pixel in millimetres.", show_default=False
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    json: JsonPath = None,
+) -> None:
+    """Verify a folder that you have and register its cases.
+
+    The source's files are found wherever they lie below PATH. Every case that is incomplete, changed or unknown
+    is named; the complete ones are registered in the data folder.
+
+    \b
+    Examples:
+      dgmld-bench import dgmld   ~/LFC_release
+      dgmld-bench import atlases trustworthy-ai-fetal-brain-segmentation/data/fetal_brain_atlases
+      dgmld-bench import isbi    ~/ISBI2015 --copy
+      dgmld-bench import pku     ~/PKU --spacing-mm 0.125   # your films' spacing: it is never assumed
+
+    Exit code 0 when at least one split became usable, 1 when none did, 2 when the call is wrong.
+    """
+    from dgmld_bench.importing import NothingUsableError, import_source
+
+    console = _console(stderr=json is not None and str(json) == "-")
+    try:
+        with _progress(console) as report:
+            found = import_source(source, path, copy=copy, data_dir=data_dir, progress=report, spacing_mm=spacing_mm)
+    except NothingUsableError as error:
+        emit_json({"source": source, "splits": [], "problems": _problems(error.problems)}, json)
+        raise
+    emit_json(
+        {
+            "source": source,
+            "folder": str(found.folder),
+            "copied": copy,
+            "splits": [_count(split, found) for split in _splits_of(source)],
+            "problems": _problems(found.problems),
+        },
+        json,
+    )
+    _show_import(console, found, copy)
+
+
+def _console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def _progress(console: Console) -> Any:
+    """Return a context manager that gives the callable of :data:`dgmld_bench.sources.base.Progress`."""
+    from contextlib import contextmanager
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    @contextmanager
+    def bars() -> Any:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            tasks: dict[str, Any] = {}
+
+            def report(step: str, done: int, total: int) -> None:
+                if step not in tasks:
+                    tasks[step] = progress.add_task(step, total=total)
+                progress.update(tasks[step], completed=done, total=total)
+
+            yield report
+
+    return bars()
+
+
+def _splits_of(source: str) -> list[Split]:
+    from dgmld_bench.sources import get_source
+    from dgmld_bench.splits import get_split
+
+    return [get_split(name) for name in get_source(source).splits]
+
+
+def _count(split: Split, found: Register | None) -> dict[str, Any]:
+    """Return a split with how many of its cases are registered and have all their files."""
+    cases = [] if found is None else found.cases_of(split.name)
+    here = [c for c in cases if all(found.path(f).is_file() for f in (c.image, c.mask, *c.landmarks) if f)]  # type: ignore[union-attr]
+    return {
+        "name": split.name,
+        "track": split.track,
+        "role": split.role,
+        "centre": split.centre,
+        "out_of_domain": split.out_of_domain,
+        "reference": split.reference,
+        "cases": len(here),
+        "cases_expected": split.n_cases,
+        "cases_moved": len(cases) - len(here),
+    }
+
+
+def _problems(problems: list[Problem] | tuple[Problem, ...]) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    return [asdict(p) for p in problems]
+
+
+def _describe_sources(data_dir: Path | None) -> list[dict[str, Any]]:
+    from dgmld_bench import store
+    from dgmld_bench.sources import SOURCE_NAMES, get_source
+
+    described = []
+    for name in SOURCE_NAMES:
+        source = get_source(name)
+        found = store.read_register(name, data_dir) if store.has_register(name, data_dir) else None
+        described.append(
+            {
+                "name": name,
+                "title": source.title,
+                "licence": source.licence,
+                "terms": source.terms,
+                "url": source.url,
+                "how_to_get": source.how_to_get,
+                "on_disk": found is not None,
+                "splits": [_count(split, found) for split in _splits_of(name)],
+                "problems": _problems(found.problems if found else ()),
+            }
+        )
+    return described
+
+
+def _cases_text(split: dict[str, Any]) -> str:
+    colour = "green" if split["cases"] == split["cases_expected"] else "yellow" if split["cases"] else "dim"
+    return f"[{colour}]{split['cases']}/{split['cases_expected']}[/]"
+
+
+def _role_text(split: dict[str, Any]) -> str:
+    place = "" if split["role"] == "train" else ", out of domain" if split["out_of_domain"] else ", in domain"
+    return f"{split['role']}{place}"
+
+
+def _show_sources(value: dict[str, Any]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = _console()
+    table = Table("Source", "Split", "Role", "Cases", title="Sources and their splits", title_justify="left")
+    for source in value["sources"]:
+        for n, split in enumerate(source["splits"]):
+            last = n == len(source["splits"]) - 1
+            table.add_row(
+                f"[bold]{source['name']}[/]" if n == 0 else "",
+                split["name"],
+                _role_text(split),
+                _cases_text(split),
+                end_section=last,
+            )
+    console.print(table)
+    console.print(f"Cases: on disk / in the complete split. Data folder: {escape(value['data_dir'])}\n")
+    for source in value["sources"]:
+        console.print(f"[bold]{source['name']}[/]  {escape(source['title'])}  [dim]{escape(source['url'])}[/]")
+        console.print(f"  Licence: {escape(source['licence'])}")
+        moved = sum(s["cases_moved"] for s in source["splits"])
+        if moved:
+            console.print(f"  [yellow]{moved} registered cases have moved away: import the source again.[/]")
+        complete = all(s["cases"] == s["cases_expected"] for s in source["splits"])
+        if source["problems"]:
+            console.print(f"  Import found {len(source['problems'])} problems; import again to list them.")
+        if not complete:
+            console.print(f"  Get it: {escape(source['how_to_get'])}")
+
+
+def _show_import(console: Console, found: Register, copied: bool) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("Split", "Role", "Cases")
+    counts = [_count(split, found) for split in _splits_of(found.source)]
+    for split in counts:
+        table.add_row(split["name"], _role_text(split), _cases_text(split))
+    n = len(found.cases)
+    console.print(f"Registered {n} complete case{'s' * (n != 1)} of [bold]{found.source}[/].")
+    console.print(table)
+    if found.problems:
+        console.print(f"[yellow]{len(found.problems)} finding{'s' * (len(found.problems) != 1)}:[/]")
+        for problem in found.problems:
+            console.print(f"  {escape(str(problem))}")
+    where = f"copied into {found.folder}" if copied else "linked: the files stay where they are and must not move"
+    console.print(escape(f"Files {where}. Register: {found.folder}"))

@@ -1,0 +1,145 @@
+"""Importing a folder that the user has: scan, verify, copy or link, register. Never silent, never half done."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dgmld_bench import store
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.sources import get_source
+from dgmld_bench.sources.base import Progress, Scan
+from dgmld_bench.store import CaseFiles, Problem, Register
+
+_COPY_PREFIX = "files-"
+_LOCK_TIMEOUT_S = 5
+
+
+class NothingUsableError(DataError):
+    """No case of any split was complete; ``problems`` says why for each."""
+
+    def __init__(self, message: str, problems: list[Problem]) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+def import_source(
+    name: str,
+    path: Path | str,
+    *,
+    copy: bool = False,
+    data_dir: Path | str | None = None,
+    progress: Progress = lambda step, done, total: None,
+    **options: Any,
+) -> Register:
+    """Verify a folder that holds a source's data, and register its complete cases in the data folder.
+
+    The register is written last and in one step: when anything fails, what was registered before stays.
+
+    Parameters
+    ----------
+    name : str
+        The source: ``dgmld``, ``atlases``, ``isbi``, ``pku``, …
+    path : path
+        The folder; the source's files are found wherever they lie below it.
+    copy : bool
+        Copy the files into the data folder. Otherwise the register holds their absolute paths.
+    data_dir : path, optional
+        The data folder; else ``DGMLD_BENCH_DATA``, else the platform's user data folder.
+    progress : callable
+        Called with (step, done, total).
+    options
+        What the source needs to know, for example ``spacing_mm`` for ``pku``.
+
+    Returns
+    -------
+    Register
+        Complete cases, and every problem found.
+
+    Raises
+    ------
+    UsageError
+        For an unknown source, or an option that is missing or not the source's.
+    DataError
+        When the folder cannot be read, or another import of the source is running.
+    NothingUsableError
+        When no case is complete; nothing is registered then.
+    """
+    from filelock import FileLock, Timeout
+
+    source = get_source(name)
+    options = {option: value for option, value in options.items() if value is not None}
+    for option in sorted(options.keys() - set(source.options)):
+        raise UsageError(f"source '{name}' has no option --{option.replace('_', '-')}")
+    root = Path(path).expanduser().absolute()
+    if not root.is_dir():
+        hint = "unpack it first" if root.is_file() else "no such folder"
+        raise DataError(f"{root}: {hint}; expected the folder that holds the data of '{name}'")
+    folder = store.source_dir(name, data_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=_LOCK_TIMEOUT_S):
+            scan = source.complete(source.scan(root, **options), folder, progress)
+            if not scan.cases:
+                raise NothingUsableError(_nothing_usable(name, root, scan.problems), scan.problems)
+            if copy:
+                scan.cases = _copy(scan, root, folder, progress)
+            register = Register(name, folder, tuple(scan.cases), tuple(scan.problems), scan.options)
+            store.write_register(register)
+            _remove_stale_copies(register)
+    except Timeout:
+        raise DataError(f"{folder}: another import of '{name}' is running; wait for it to end") from None
+    except OSError as error:
+        raise DataError(f"{error.filename or folder}: {error.strerror or error}; nothing was registered") from None
+    return register
+
+
+def _nothing_usable(name: str, root: Path, problems: list[Problem]) -> str:
+    found = "".join(f"\n  {p}" for p in problems) or "\n  nothing that looks like it"
+    return f"no case of '{name}' below {root} is complete, so nothing was registered. Found:{found}"
+
+
+def _copy(scan: Scan, root: Path, folder: Path, progress: Progress) -> list[CaseFiles]:
+    """Copy the cases' files into a new folder, laid out as they were below ``root``; return the cases with new paths.
+
+    Relative names are what the source wrote into the data folder itself; they stay.
+    """
+    names = sorted({f for c in scan.cases for f in (c.image, c.mask, *c.landmarks) if f and Path(f).is_absolute()})
+    place = Path(tempfile.mkdtemp(prefix=_COPY_PREFIX, dir=folder))
+    copied: dict[str, str] = {}
+    try:
+        for n, name in enumerate(names):
+            progress("Copying", n, len(names))
+            target = place / Path(name).relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(name, target)
+            copied[name] = target.relative_to(folder).as_posix()
+        progress("Copying", len(names), len(names))
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    return [
+        replace(
+            case,
+            image=copied.get(case.image, case.image),
+            mask=case.mask and copied.get(case.mask, case.mask),
+            landmarks=tuple(copied.get(f, f) for f in case.landmarks),
+        )
+        for case in scan.cases
+    ]
+
+
+def _remove_stale_copies(register: Register) -> None:
+    """Remove copies of earlier imports that the register no longer names."""
+    names = [f for c in register.cases for f in (c.image, c.mask, *c.landmarks) if f]
+    used = {register.path(f).relative_to(register.folder).parts[0] for f in names if _is_below(register, f)}
+    for place in register.folder.glob(f"{_COPY_PREFIX}*"):
+        if place.name not in used:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _is_below(register: Register, name: str) -> bool:
+    return register.path(name).is_relative_to(register.folder)

@@ -1,0 +1,172 @@
+"""The public fetal brain atlases: 47 volumes of three centres with label maps, for the ``open`` track.
+
+The landmarks are not annotated by anyone: they are derived from the cerebellum label when the atlases are imported
+(:mod:`dgmld_bench.derive`), and everything that shows them says "mask-derived".
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dgmld_bench import derive, markups, volumes
+from dgmld_bench.cases import Case
+from dgmld_bench.errors import DataError
+from dgmld_bench.files import sha256_file
+from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
+from dgmld_bench.sources.base import Progress, Scan, Source, folders_below, missing_problem, visible
+from dgmld_bench.splits import get_split
+from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
+
+IMAGE, LABELS = "srr.nii.gz", "parcellation.nii.gz"
+SCHEME: derive.Scheme = "fidon"
+
+
+@dataclass(frozen=True)
+class AtlasFile:
+    """One file of the pinned commit, path relative to ``data/fetal_brain_atlases/``."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+    @property
+    def project(self) -> str:
+        """The folder of the atlas project."""
+        return self.path.split("/")[0]
+
+    @property
+    def case(self) -> str:
+        """The folder of the case, which is its id."""
+        return self.path.split("/")[1]
+
+
+@cache
+def published_files() -> dict[str, AtlasFile]:
+    """Return the files of the pinned commit whose hash is known, by path (all but one image that no split uses)."""
+    text = package_files("dgmld_bench.sources").joinpath("atlas_files.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {r["path"]: AtlasFile(r["path"], int(r["bytes"]), r["sha256"]) for r in rows}
+
+
+def gestational_age_weeks(case_id: str) -> int:
+    """Return the gestational age that an atlas id states.
+
+    >>> gestational_age_weeks("fetal_SB_atlas_GA25_operated"), gestational_age_weeks("Chinese34_Study1")
+    (25, 34)
+    """
+    match = re.search(r"(?:STA|Chinese|GA)(\d+)_", case_id)
+    if not match:
+        raise DataError(f"'{case_id}' is no id of an atlas case")
+    return int(match[1])
+
+
+class Atlases(Source):
+    """Gholipour 2017 (CRL), Wu 2021 (Chinese) and Fidon 2021 (spina bifida) in one public repository."""
+
+    name = "atlases"
+    title = "Fetal brain atlases, three centres"
+    splits = ("open-train", "open-val", "open-wu", "open-sb")
+    licence = "CRL: non-commercial research and education, no re-posting; spina bifida: CC0 1.0; Chinese: none stated"
+    url = "https://github.com/LucasFidon/trustworthy-ai-fetal-brain-segmentation"
+    how_to_get = (
+        "Clone github.com/LucasFidon/trustworthy-ai-fetal-brain-segmentation and run "
+        "`dgmld-bench import atlases PATH` with PATH its folder data/fetal_brain_atlases."
+    )
+    commit: ClassVar[str] = "38cf1fb77bc896d133941b8f5388ef18feb2cae7"
+
+    def scan(self, path: Path, **options: Any) -> Scan:
+        """Find the three project folders anywhere below ``path`` and the two files of each case."""
+        scan = Scan()
+        split_of = {i: s for s in self.splits for i in get_split(s).case_ids or ()}
+        projects: dict[str, list[str]] = {}
+        for file in published_files().values():
+            cases = projects.setdefault(file.project, [])
+            if file.case not in cases:
+                cases.append(file.case)
+        found: dict[str, Path] = {}
+        for folder in folders_below(path):
+            if folder.name in projects and found.setdefault(folder.name, folder) != folder:
+                scan.problems.append(Problem(str(folder), f"a second {folder.name}; {found[folder.name]} is used"))
+        for project, ids in projects.items():
+            if project not in found:
+                scan.problems.append(Problem(project, f"no such folder below {path}"))
+                continue
+            for child in visible(found[project]):
+                if child.is_dir() and child.name not in ids:
+                    scan.problems.append(Problem(f"{project}/{child.name}", "unknown: not in the published atlases"))
+            for case_id in ids:
+                self._scan_case(scan, found[project] / case_id, split_of.get(case_id))
+        return scan
+
+    def _scan_case(self, scan: Scan, folder: Path, split: str | None) -> None:
+        absent = [name for name in (IMAGE, LABELS) if not (folder / name).is_file()]
+        if absent:
+            what = "not there" if len(absent) == 2 else f"incomplete, {absent[0]} is not there"
+            part = "" if split else " (one of the 47 published cases, part of no split)"
+            scan.problems.append(Problem(folder.name, what + part, split))
+        elif split:
+            scan.cases.append(
+                CaseFiles(
+                    folder.name,
+                    split,
+                    image=str(folder / IMAGE),
+                    mask=str(folder / LABELS),
+                    centre=get_split(split).centre,
+                    info={"gestational_age_weeks": gestational_age_weeks(folder.name), "label_scheme": SCHEME},
+                )
+            )
+
+    def complete(self, scan: Scan, folder: Path, progress: Progress) -> Scan:
+        """Check every file's SHA-256, then derive the landmarks and store them as ``landmarks/<case>/*.mrk.json``."""
+        intact = [case for n, case in enumerate(scan.cases) if _is_intact(case, scan, progress, n, len(scan.cases))]
+        derived = []
+        for n, case in enumerate(intact):
+            progress("Deriving landmarks", n, len(intact))
+            assert case.mask is not None
+            affine, _ = volumes.read_affine_and_shape(case.image)
+            volumes.check_mask(case.image, case.mask)
+            derived.append(derive.derive_landmarks(volumes.read_labels(case.mask), affine, SCHEME))
+        progress("Deriving landmarks", len(intact), len(intact))
+        cases = []
+        for case, points in zip(intact, derived, strict=True):
+            place = Path("landmarks") / case.id
+            markups.write_landmarks(folder / place, points, CEREBELLUM)
+            cases.append(
+                replace(case, landmarks=tuple(p.as_posix() for p in markups.landmark_paths(place, CEREBELLUM)))
+            )
+        problems = list(scan.problems)
+        for split in self.splits:
+            absent = missing_ids(get_split(split), (c.id for c in cases))
+            problems += missing_problem(split, absent)
+        return Scan(cases, problems, scan.options)
+
+    def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
+        """Make the case of an atlas volume."""
+        return volumes.volume_case(files, landmark_set, register, withheld=withheld)
+
+
+def _is_intact(case: CaseFiles, scan: Scan, progress: Progress, n: int, total: int) -> bool:
+    """Compare a case's files with the published ones; add a problem for each that differs."""
+    progress("Checking SHA-256", n, total)
+    intact = True
+    for name in (case.image, case.mask):
+        path = Path(str(name))
+        expected = published_files()["/".join(path.parts[-3:])]
+        size = path.stat().st_size
+        found = f"{size:,} bytes" if size != expected.bytes else f"SHA-256 {sha256_file(path)}"
+        wanted = f"{expected.bytes:,} bytes" if size != expected.bytes else f"SHA-256 {expected.sha256}"
+        if found != wanted:
+            message = f"{path.name} differs from the published file: expected {wanted}, got {found}; get it again"
+            scan.problems.append(Problem(case.id, message, case.split))
+            intact = False
+    progress("Checking SHA-256", n + 1, total)
+    return intact
+
+
+SOURCE = Atlases()
