@@ -1,0 +1,1 @@
+"""The methods that the benchmark compares, each one folder with a ``run.py``."""

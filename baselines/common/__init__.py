@@ -1,0 +1,1 @@
+"""What all methods share: data cache, augmentation, heatmaps, networks, training, command line."""

@@ -1,0 +1,139 @@
+"""The contract between a method and the trainer: what a ``run.py`` says, and nothing it does not say.
+
+Every method trains a network to regress one Gaussian heatmap per landmark. Methods differ in how far the training
+images are rotated, and in what the network regresses before: its pre-training. A ``run.py`` defines a
+:class:`Method` and hands it to ``main``; one with options defines a function that returns a method, whose
+``Literal`` parameters become options of the command line.
+
+In pre-training every output channel regresses the same map, and the weights of the last epoch carry over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmld_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = NDArray[np.float32]
+
+#: The highest value of every target: landmark heatmaps, masks, edges, distance maps.
+PEAK = 255.0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a pre-training may see of one training case.
+
+    Attributes
+    ----------
+    image : float32, shape (*grid), in [0, 1]
+        On the grid that the network sees.
+    mask : bool, shape (*heatmap grid), optional
+        The cerebellum. There are masks in 3D only.
+    boundary : float32, shape (*heatmap grid), in [0, 1], optional
+        How surely a boundary runs here, from an edge-map provider (:mod:`baselines.common.edges`). 2D only.
+    range_vox : float
+        How far a distance map reaches, in voxels of the heatmap's grid: the paper's 5 at 128³ and in proportion
+        on other grids, so that it stays the same in millimetres.
+    heatmap_stride : int
+        Grid length over heatmap grid length, the same along each axis.
+    """
+
+    image: Array
+    mask: NDArray[np.bool_] | None = None
+    boundary: Array | None = None
+    range_vox: float = 5.0
+    heatmap_stride: int = 1
+
+    @property
+    def image_on_heatmap_grid(self) -> Array:
+        """The image on the heatmap's grid: means over blocks of ``heatmap_stride`` voxels along each axis."""
+        s = self.heatmap_stride
+        blocks = self.image.reshape([n for length in self.image.shape for n in (length // s, s)])
+        return np.asarray(blocks.mean(axis=tuple(range(1, blocks.ndim, 2))), dtype=np.float32)
+
+
+def mse(prediction: Tensor, target: Tensor, epoch: int = 0, epochs: int = 1) -> Tensor:
+    """Return the mean squared error over voxels and channels, in float32; the epoch plays no part."""
+    return (prediction.float() - target).square().mean()
+
+
+def _image(subject: Subject) -> Array:
+    return subject.image
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What the network regresses before it learns landmarks.
+
+    Attributes
+    ----------
+    needs : {"image", "mask", "boundary"}
+        What, beside the image, the trainer must put into each :class:`Subject`.
+    target : callable
+        Returns the map to regress: float32 of the heatmap grid's shape, highest value :data:`PEAK`.
+    input : callable
+        Returns what the network sees: float32 of the image's shape. The image itself unless said otherwise.
+    loss : callable
+        ``loss(prediction, target, e, E)`` in epoch e = 0, 1, … E - 1 of E; prediction ``(batch, channel, *heatmap
+        grid)``, target the same or with one channel. Returns a scalar.
+    rotation_deg : float
+        Input and target are rotated by up to this, per axis.
+    """
+
+    needs: Literal["image", "mask", "boundary"]
+    target: Callable[[Subject], Array]
+    input: Callable[[Subject], Array] = _image
+    loss: Callable[[Tensor, Tensor, int, int], Tensor] = mse
+    rotation_deg: float = 15.0
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the benchmark.
+
+    Attributes
+    ----------
+    name : str
+        As tables and predictions show it; its folder is the name in lower case.
+    title, authors, venue, paper : str
+        The publication it comes from; ``paper`` is a URL.
+    fine_tune_rotation_deg : float
+        While landmarks are learnt, images are rotated by up to this, per axis.
+    pretraining : mapping of dimension (2 or 3) to Pretraining
+        Empty for a method that does not pre-train.
+    """
+
+    name: str
+    title: str
+    authors: str
+    venue: str
+    paper: str
+    fine_tune_rotation_deg: float = 5.0
+    pretraining: Mapping[int, Pretraining] = field(default_factory=dict)
+
+    def pretraining_for(self, dimension: int) -> Pretraining | None:
+        """Return the pre-training in 2D or 3D, or None for a method without one.
+
+        Raises
+        ------
+        UsageError
+            When the method pre-trains, but cannot on images of this dimension.
+        """
+        if not self.pretraining:
+            return None
+        if dimension not in self.pretraining:
+            needs = " and ".join(sorted({f"a {p.needs}" for p in self.pretraining.values()}))
+            raise UsageError(
+                f"{self.name} cannot be trained in {dimension}D: its pre-training needs {needs} for every training "
+                f"case, and there is none for {dimension}D images; choose another method"
+            )
+        return self.pretraining[dimension]
