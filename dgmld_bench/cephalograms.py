@@ -1,0 +1,202 @@
+"""Cephalometric films and the annotation files of ISBI-2015.
+
+Points are pixels of the *original* film: ``(x, y)``, zero-based, pixel centres at integers. A film may be stored at
+another size than it was annotated at; its affine takes stored pixels to original ones.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmld_bench import geometry
+from dgmld_bench.cases import Case
+from dgmld_bench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dgmld_bench.landmarks import LandmarkSet
+    from dgmld_bench.store import CaseFiles, Register
+
+Array = NDArray[np.float64]
+Size = tuple[int, int]
+
+SUFFIXES = (".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
+MAX_PIXELS = 64_000_000
+ISBI_SIZE: Size = (1935, 2400)  # width, height of the original films
+ISBI_SPACING_MM = 0.1
+_FORMATS = ("BMP", "PNG", "JPEG", "TIFF")
+_MAX_TEXT_BYTES = 64 * 1024
+_MAX_COORDINATE_PX = 100_000
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file's name is that of a film (bmp, png, jpg, tif).
+
+    >>> is_film(Path("RawImage/Test1Data/151.BMP")), is_film(Path("Thumbs.db"))
+    (True, False)
+    """
+    return path.suffix.lower() in SUFFIXES
+
+
+def read_film_size(path: Path | str) -> Size:
+    """Return ``(width, height)`` of a film from its header.
+
+    Raises
+    ------
+    DataError
+        When the file is no readable image of one frame, or over the limit of 64 megapixels.
+    """
+    with _opened(Path(path)) as image:
+        return image.size
+
+
+def read_film(path: Path | str) -> NDArray:
+    """Read a film as a grey array ``(row, column)``: uint8, or uint16 where the file has 16 bits.
+
+    Colours become their luma. Pixels are taken as stored: an EXIF orientation is not applied, because annotations
+    refer to stored pixels.
+
+    Raises
+    ------
+    DataError
+        As :func:`read_film_size`, and when the file is truncated or corrupt.
+    """
+    path = Path(path)
+    with _opened(path) as image:
+        if image.mode in ("I;16", "I;16B", "I;16L", "I"):
+            array = np.asarray(image)
+            if array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
+                raise DataError(f"{path}: grey values from {array.min()} to {array.max()} do not fit 16 bits")
+            return array.astype(np.uint16)
+        return np.array(image.convert("L"))
+
+
+def film_affine(path: Path | str, original_size: Size | None = None) -> Array:
+    """Return the affine of a stored film: ``(row, column)`` to original ``(x, y)`` pixels, from its header.
+
+    Parameters
+    ----------
+    path : path
+    original_size : (width, height), optional
+        Size of the film that was annotated; that of the file where it is None.
+
+    Raises
+    ------
+    DataError
+        As :func:`read_film_size`, and when width and height are not both reduced by the same factor, to a pixel:
+        then the film is cropped or stretched and its points would not fit.
+    """
+    width, height = read_film_size(path)
+    if original_size is not None:
+        original_width, original_height = original_size
+        scale = (width / original_width + height / original_height) / 2
+        if max(abs(width - scale * original_width), abs(height - scale * original_height)) > 1:
+            raise DataError(
+                f"{path}: {width}x{height} pixels is no reduced copy of {original_width}x{original_height}; "
+                "a cropped or stretched film does not fit its annotations"
+            )
+    return geometry.film_affine((height, width), original_size)
+
+
+def read_isbi_points(path: Path | str, landmark_set: LandmarkSet) -> Array:
+    """Read one doctor's annotation of ISBI-2015: a line ``x,y`` per landmark, further lines are ignored.
+
+    Returns
+    -------
+    array, shape (landmark, 2)
+        Original pixels.
+
+    Raises
+    ------
+    DataError
+        Naming the file and line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.stat().st_size > _MAX_TEXT_BYTES:
+        raise DataError(f"{path}: {path.stat().st_size:,} bytes; at most {_MAX_TEXT_BYTES:,} are read")
+    lines = path.read_text(encoding="latin-1").splitlines()
+    if len(lines) < len(landmark_set):
+        raise DataError(f"{path}: {len(lines)} lines, expected at least {len(landmark_set)} of x,y")
+    points = []
+    for number, line in enumerate(lines[: len(landmark_set)], 1):
+        try:
+            x, y = (float(v) for v in line.split(","))
+        except ValueError:
+            x = y = math.nan
+        if not (abs(x) < _MAX_COORDINATE_PX and abs(y) < _MAX_COORDINATE_PX):  # NaN fails too
+            raise DataError(f"{path}, line {number}: {line[:60]!r}, expected x,y in pixels")
+        points.append((x, y))
+    return np.array(points)
+
+
+def film_case(
+    files: CaseFiles,
+    landmark_set: LandmarkSet,
+    register: Register,
+    *,
+    annotations: Callable[[], Mapping[str, Array]],
+    pixel_spacing_mm: float,
+    original_size: Size | None = None,
+    withheld: bool,
+) -> Case:
+    """Make the case of a film; nothing is read before it is used.
+
+    Parameters
+    ----------
+    annotations : callable
+        Returns annotator -> points ``(landmark, xy)`` in original pixels.
+    pixel_spacing_mm : float
+        Edge of one original pixel.
+    original_size : (width, height), optional
+        Size of the film that was annotated; that of the file where it is None.
+    """
+    path = register.path(files.image)
+    return Case(
+        files.id,
+        files.split,
+        landmark_set,
+        image=lambda: read_film(path),
+        affine=lambda: film_affine(path, original_size),
+        annotations=annotations,
+        pixel_spacing_mm=pixel_spacing_mm,
+        centre=files.centre,
+        info=files.info,
+        withheld=withheld,
+    )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open an image of one frame within the size limit; whatever goes wrong with it is a DataError."""
+    from PIL import Image
+
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
+            image = Image.open(path, formats=_FORMATS)
+        with image:
+            if image.width * image.height > MAX_PIXELS:
+                raise DataError(f"{path}: {image.width}x{image.height} pixels, over the limit of {MAX_PIXELS:,}")
+            frames = getattr(image, "n_frames", 1)
+            if frames != 1:
+                raise DataError(f"{path}: {frames} frames, expected one film")
+            yield image
+    except DataError:
+        raise
+    except Image.DecompressionBombError:
+        raise DataError(f"{path}: over the limit of {MAX_PIXELS:,} pixels") from None
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        raise DataError(f"{path}: not a readable image, bmp, png, jpg or tif ({error})") from None

@@ -1,0 +1,212 @@
+"""The authors' release: fetal atlases, LFC and relabelled FeTA, with six Slicer lines per case.
+
+The release was packed more than once, so its folders are found wherever they lie below PATH, by their names:
+
+=======================  =====================================  ==========
+images                   labels, one folder per case            split
+=======================  =====================================  ==========
+``atlas-reconstruct/``   ``atlas_label/<id>/*.mrk.json``        atlas
+``valid/``               ``valid_label/<id>/*.mrk.json``        lfc-val
+``train/``               ``train_label/<id>/*.mrk.json``        lfc (yes)
+``feta21/``              ``feta21_label/<id>/*.mrk.json``       feta
+=======================  =====================================  ==========
+
+The label maps of the atlas cases lie in a folder for pre-training: ``image/``, ``label/<id>…parcellation.nii.gz`` and
+``train.list``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dgmld_bench import derive, geometry, markups, volumes
+from dgmld_bench.cases import Case
+from dgmld_bench.errors import DataError
+from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
+from dgmld_bench.sources.base import Progress, Scan, Source, folders_below, missing_problem, visible
+from dgmld_bench.splits import case_sort_key, get_split
+from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
+
+LINES = ("CBD", "BBD", "TCD", "FOD", "HDV", "ADV")
+"""The biometrics of a label folder, in the order of the numbers that end its file names."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a split lies: a folder of images beside a folder of labels."""
+
+    images: str
+    labels: str
+    split: str
+
+
+PLACES = (
+    _Place("atlas-reconstruct", "atlas_label", "atlas"),
+    _Place("valid", "valid_label", "lfc-val"),
+    _Place("train", "train_label", "lfc"),
+    _Place("feta21", "feta21_label", "feta"),
+)
+
+
+def label_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files of TCD, HDV and ADV in a label folder: the 3rd, 5th and 6th of six.
+
+    Raises
+    ------
+    DataError
+        When there are not exactly six files, or no distinct number ends each of their names.
+    """
+    files = [p for p in visible(folder) if p.name.endswith(markups.SUFFIX)]
+    if len(files) != len(LINES):
+        raise DataError(f"{len(files)} of {len(LINES)} {markups.SUFFIX} files in {folder}")
+    numbered: dict[int, Path] = {}
+    for path in files:
+        match = re.search(r"(\d{1,9})$", path.name.removesuffix(markups.SUFFIX))
+        if not match or int(match[1]) in numbered:
+            what = "shares its number with another file" if match else "has no number at the end of its name"
+            raise DataError(f"{path} {what}, so the order of the six lines is not known")
+        numbered[int(match[1])] = path
+    ordered = [numbered[n] for n in sorted(numbered)]
+    return tuple(ordered[LINES.index(biometric.name)] for biometric in CEREBELLUM.biometrics)
+
+
+class Dgmld(Source):
+    """Gong et al., AAAI 2025: the benchmark's own data."""
+
+    name = "dgmld"
+    title = "DGMLD release: fetal atlases, LFC, relabelled FeTA"
+    splits = ("atlas", "lfc-val", "lfc", "feta")
+    licence = "LFC and labels: see the release; FeTA: research and education only, terms accepted on Synapse"
+    url = "https://huggingface.co/datasets/haifan-gong/LFC"
+    how_to_get = (
+        "Get huggingface.co/datasets/haifan-gong/LFC, unpack its archives into one folder, and run "
+        "`dgmld-bench import dgmld PATH` on it."
+    )
+
+    def scan(self, path: Path, **options: Any) -> Scan:
+        """Find the release's folders anywhere below ``path`` and check every case's files."""
+        scan = Scan()
+        folders = list(folders_below(path))
+        for place in PLACES:
+            found = [f.parent for f in folders if f.name == place.labels and (f.parent / place.images).is_dir()]
+            if found:
+                self._scan_split(scan, found[0], place)
+            else:
+                message = f"no folder {place.images}/ beside {place.labels}/ below {path}"
+                scan.problems.append(Problem(place.split, message, place.split))
+            for other in found[1:]:
+                message = f"a second {place.images}/ beside {place.labels}/; the one in {found[0]} is used"
+                scan.problems.append(Problem(str(other), message, place.split))
+        for archive in sorted(f for folder in folders for f in visible(folder) if f.suffix in (".zip", ".rar")):
+            scan.problems.append(Problem(str(archive), "an archive that is not unpacked; nothing in it was looked at"))
+        self._add_masks(scan, folders)
+        return scan
+
+    def _scan_split(self, scan: Scan, parent: Path, place: _Place) -> None:
+        split = get_split(place.split)
+        images: dict[str, list[Path]] = defaultdict(list)
+        for path in visible(parent / place.images):
+            if path.is_file() and path.name.endswith(volumes.SUFFIXES):
+                images[volumes.stem(path)].append(path)
+        labels = {p.name: p for p in visible(parent / place.labels) if p.is_dir()}
+        present = []
+        for case_id in sorted(images.keys() | labels.keys(), key=case_sort_key):
+            where = f"{split.name}/{case_id}"
+            if split.case_ids is not None and case_id not in split.case_ids:
+                scan.problems.append(Problem(where, "unknown: no case of this split", split.name))
+                continue
+            try:
+                case, remarks = _read_case(split.name, case_id, images.get(case_id, []), labels.get(case_id))
+            except DataError as error:
+                scan.problems.append(Problem(where, f"incomplete: {error}", split.name))
+                continue
+            present.append(case_id)
+            scan.cases.append(case)
+            scan.problems += [Problem(where, remark, split.name) for remark in remarks]
+        scan.problems += missing_problem(split.name, missing_ids(split, present))
+        if split.case_ids is None and len(present) != split.n_cases:
+            message = f"{len(present)} complete cases, the split of the paper has {split.n_cases}"
+            scan.problems.append(Problem(split.name, message, split.name))
+
+    def _add_masks(self, scan: Scan, folders: list[Path]) -> None:
+        """Give atlas cases their label map where a pre-training folder has one."""
+        atlas = [n for n, case in enumerate(scan.cases) if case.split == "atlas"]
+        places = [
+            f for f in folders if (f / "train.list").is_file() and (f / "image").is_dir() and (f / "label").is_dir()
+        ]
+        files = [p for place in places for p in visible(place / "label") if p.is_file()]
+        without = []
+        for n in atlas:
+            mask = _parcellation(scan.cases[n].id, files)
+            if mask is None:
+                without.append(scan.cases[n].id)
+            else:
+                scan.cases[n] = replace(scan.cases[n], mask=str(mask))
+        if without:
+            where = "no pre-training folder (image/, label/, train.list)" if not places else "no parcellation in label/"
+            scan.problems.append(
+                Problem("atlas", f"{len(without)} cases have no mask, {where}: {', '.join(without)}", "atlas")
+            )
+
+    def complete(self, scan: Scan, folder: Path, progress: Progress) -> Scan:
+        """Check that each mask lies on its image, and in which numbering it is; a case without clear mask has none."""
+        total = sum(case.mask is not None for case in scan.cases)
+        cases, problems, done = [], list(scan.problems), 0
+        for case in scan.cases:
+            if case.mask is not None:
+                progress("Checking label maps", done, total)
+                done += 1
+                try:
+                    volumes.check_mask(case.image, case.mask)
+                    affine, _ = volumes.read_affine_and_shape(case.mask)
+                    scheme = derive.detect_scheme(volumes.read_labels(case.mask), affine)
+                    case = replace(case, info={**case.info, "label_scheme": scheme})
+                except DataError as error:
+                    problems.append(Problem(f"{case.split}/{case.id}", f"mask not used: {error}", case.split))
+                    case = replace(case, mask=None)
+                progress("Checking label maps", done, total)
+            cases.append(case)
+        return Scan(cases, problems, scan.options)
+
+    def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
+        """Make the case of a volume with its three lines."""
+        return volumes.volume_case(files, landmark_set, register, withheld=withheld)
+
+
+def _read_case(split: str, case_id: str, images: list[Path], labels: Path | None) -> tuple[CaseFiles, list[str]]:
+    """Return a complete case and what is odd about it; DataError when it is incomplete."""
+    if len(images) != 1:
+        raise DataError("no image" if not images else f"two images: {', '.join(p.name for p in images)}")
+    if labels is None:
+        raise DataError("no label folder")
+    lines = label_files(labels)
+    remarks = []
+    affine, shape = volumes.read_affine_and_shape(images[0])
+    for path in lines:
+        line = markups.load_line(path)
+        if not line.length_agrees:
+            remarks.append(
+                f"{path.name} states a length of {line.stated_length_mm:.2f} mm, its end points are "
+                f"{line.length_mm:.2f} mm apart; the end points are used"
+            )
+        index = geometry.world_to_index(affine, line.points_ras_mm)
+        if ((index < -0.5) | (index > np.array(shape) - 0.5)).any():
+            remarks.append(f"{path.name} has an end point outside the image")
+    centre = get_split(split).centre
+    return CaseFiles(case_id, split, str(images[0]), tuple(map(str, lines)), centre=centre), remarks
+
+
+def _parcellation(case_id: str, files: list[Path]) -> Path | None:
+    """Return the file ``<id>…parcellation.nii.gz``; where several fit, the one whose name says least more."""
+    pattern = re.compile(rf"{re.escape(case_id)}(?![0-9]).*parcellation\.nii(\.gz)?")
+    fitting = [p for p in files if pattern.fullmatch(p.name)]
+    return min(fitting, key=lambda p: (len(p.name), str(p)), default=None)
+
+
+SOURCE = Dgmld()

@@ -1,0 +1,102 @@
+"""ISBI-2015 cephalograms: 400 films, each annotated by a senior and a junior doctor.
+
+The folders of the challenge are found wherever they lie: ``RawImage/{TrainingData,Test1Data,Test2Data}/NNN.bmp`` and
+``AnnotationsByMD/400_{senior,junior}/NNN.txt``. Films may be kept at a reduced size and as bmp, png, jpg or tif.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dgmld_bench import cephalograms
+from dgmld_bench.cases import Case
+from dgmld_bench.errors import DataError
+from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
+from dgmld_bench.sources.base import Scan, Source, folders_below, missing_problem, visible
+from dgmld_bench.splits import get_split
+from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
+
+ANNOTATORS = ("senior", "junior")
+FOLDERS = {"TrainingData": "isbi-train", "Test2Data": "isbi-val", "Test1Data": "isbi"}
+_DOCTOR_FOLDERS = tuple(f"400_{annotator}" for annotator in ANNOTATORS)
+
+
+class Isbi(Source):
+    """The challenge's official folders; the reference is the mean of both doctors, at half pixels."""
+
+    name = "isbi"
+    title = "ISBI-2015 cephalograms"
+    splits = ("isbi-train", "isbi-val", "isbi")
+    licence = "none stated: research use, not redistributable"
+    url = "https://figshare.com/s/37ec464af8e81ae6ebbf"
+    how_to_get = (
+        "Download figshare.com/s/37ec464af8e81ae6ebbf, unpack AnnotationsByMD.rar and RawImage.rar into one folder, "
+        "and run `dgmld-bench import isbi PATH` on it."
+    )
+
+    def scan(self, path: Path, **options: Any) -> Scan:
+        """Find films and both doctors' annotations anywhere below ``path``."""
+        scan = Scan()
+        found: dict[str, Path] = {}
+        for folder in folders_below(path):
+            known = folder.name in FOLDERS or folder.name in _DOCTOR_FOLDERS
+            if known and found.setdefault(folder.name, folder) != folder:
+                scan.problems.append(Problem(str(folder), f"a second {folder.name}; {found[folder.name]} is used"))
+        for name in (*FOLDERS, *_DOCTOR_FOLDERS):
+            if name not in found:
+                scan.problems.append(Problem(name, f"no such folder below {path}", FOLDERS.get(name)))
+        doctors = [found.get(name) for name in _DOCTOR_FOLDERS]
+        for name, split in FOLDERS.items():
+            if name in found:
+                self._scan_films(scan, found[name], split, doctors)
+            present = [c.id for c in scan.cases if c.split == split]
+            scan.problems += missing_problem(split, missing_ids(get_split(split), present))
+        return scan
+
+    def _scan_films(self, scan: Scan, folder: Path, split: str, doctors: list[Path | None]) -> None:
+        known = set(get_split(split).case_ids or ())
+        films: dict[str, list[Path]] = {}
+        for path in visible(folder):
+            if cephalograms.is_film(path):
+                case_id = str(int(path.stem)) if path.stem.isdecimal() else path.stem
+                films.setdefault(case_id, []).append(path)
+        for case_id, paths in films.items():
+            where = f"{split}/{case_id}"
+            if case_id not in known:
+                scan.problems.append(Problem(where, f"unknown: {paths[0]} is no film of this split", split))
+                continue
+            try:
+                if len(paths) > 1:
+                    raise DataError(f"{len(paths)} films of one number: {', '.join(p.name for p in paths)}")
+                cephalograms.film_affine(paths[0], cephalograms.ISBI_SIZE)
+                annotations = [_annotation(doctor, paths[0].stem, n) for n, doctor in enumerate(doctors)]
+                for annotation in annotations:
+                    cephalograms.read_isbi_points(annotation, CEPHALOMETRIC)
+            except DataError as error:
+                scan.problems.append(Problem(where, str(error), split))
+                continue
+            centre = get_split(split).centre
+            scan.cases.append(CaseFiles(case_id, split, str(paths[0]), tuple(map(str, annotations)), centre=centre))
+
+    def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
+        """Make the case of a film with both doctors' points."""
+        paths = dict(zip(ANNOTATORS, map(register.path, files.landmarks), strict=True))
+        return cephalograms.film_case(
+            files,
+            landmark_set,
+            register,
+            annotations=lambda: {a: cephalograms.read_isbi_points(p, landmark_set) for a, p in paths.items()},
+            pixel_spacing_mm=cephalograms.ISBI_SPACING_MM,
+            original_size=cephalograms.ISBI_SIZE,
+            withheld=withheld,
+        )
+
+
+def _annotation(doctor: Path | None, stem: str, number: int) -> Path:
+    if doctor is None:
+        raise DataError(f"no annotation of the {ANNOTATORS[number]} doctor: folder {_DOCTOR_FOLDERS[number]} is absent")
+    return doctor / f"{stem}.txt"
+
+
+SOURCE = Isbi()

@@ -1,0 +1,129 @@
+"""PKU cephalograms (Zeng et al. 2021), in a plain layout that the user makes.
+
+The data come from their authors on request; format, size and spacing of the files could not be verified, so nothing
+about them is assumed::
+
+    PATH/images/<case>.bmp|png|jpg|tif
+    PATH/landmarks.csv                  case,landmark,x,y[,annotator]
+
+Points are pixels of the images as they lie in ``images/``: x to the right, y down, zero-based, pixel centres at
+integers; landmarks carry the machine names of the cephalometric set. With several annotators their mean is the
+reference. The spacing in millimetres is a required option.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dgmld_bench import cephalograms
+from dgmld_bench.cases import Case
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
+from dgmld_bench.point_tables import Array, read_point_table
+from dgmld_bench.sources.base import Scan, Source, folders_below, visible
+from dgmld_bench.splits import case_sort_key, get_split
+from dgmld_bench.store import CaseFiles, Problem, Register
+
+IMAGES, TABLE = "images", "landmarks.csv"
+_SPACING_RANGE_MM = (0.01, 2.0)
+
+
+class Pku(Source):
+    """Films of another hospital and another scanner: the out-of-domain test of the 2D track."""
+
+    name = "pku"
+    title = "PKU cephalograms"
+    splits = ("pku",)
+    licence = "by agreement with the authors"
+    url = "https://doi.org/10.1016/j.media.2020.101904"
+    how_to_get = (
+        "Ask the authors of Zeng et al. 2021, put the films into PATH/images and the points into PATH/landmarks.csv "
+        "(case,landmark,x,y[,annotator]), and run `dgmld-bench import pku PATH --spacing-mm S`."
+    )
+    options = ("spacing_mm",)
+
+    def scan(self, path: Path, **options: Any) -> Scan:
+        """Find the folder with ``images/`` and ``landmarks.csv`` anywhere below ``path``."""
+        spacing_mm = options.get("spacing_mm")
+        if spacing_mm is None:
+            raise UsageError("'pku' needs --spacing-mm S, the edge of one pixel in millimetres; it is never assumed")
+        low, high = _SPACING_RANGE_MM
+        if not (math.isfinite(spacing_mm) and low <= spacing_mm <= high):
+            raise UsageError(f"--spacing-mm {spacing_mm}: expected millimetres per pixel between {low} and {high}")
+        places = [f for f in folders_below(path) if (f / IMAGES).is_dir() and (f / TABLE).is_file()]
+        if not places:
+            raise DataError(f"{path}: no folder with {IMAGES}/ and {TABLE}")
+        scan = Scan(options={"spacing_mm": float(spacing_mm)})
+        scan.problems += [Problem(str(p), f"a second data set; {places[0]} is used", "pku") for p in places[1:]]
+        self._scan_cases(scan, places[0])
+        split = get_split("pku")
+        if len(scan.cases) != split.n_cases:
+            message = f"{len(scan.cases)} complete cases, the split has {split.n_cases}"
+            scan.problems.append(Problem("pku", message, "pku"))
+        return scan
+
+    def _scan_cases(self, scan: Scan, place: Path) -> None:
+        table = read_point_table(place / TABLE, CEPHALOMETRIC)
+        films: dict[str, list[Path]] = {}
+        for path in visible(place / IMAGES):
+            if cephalograms.is_film(path):
+                films.setdefault(path.stem, []).append(path)
+            else:
+                scan.problems.append(Problem(f"{IMAGES}/{path.name}", "unknown: not a bmp, png, jpg or tif", "pku"))
+        for case_id in sorted(films.keys() | table.keys(), key=case_sort_key):
+            try:
+                film = _only_film(films.get(case_id, []))
+                cephalograms.read_film_size(film)
+                _check_points(table.get(case_id, {}))
+            except DataError as error:
+                scan.problems.append(Problem(f"pku/{case_id}", str(error), "pku"))
+                continue
+            centre = get_split("pku").centre
+            scan.cases.append(CaseFiles(case_id, "pku", str(film), (str(place / TABLE),), centre=centre))
+
+    def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
+        """Make the case of a film; the spacing is the one that was given at import."""
+        table = register.path(files.landmarks[0])
+
+        def annotations() -> dict[str, Array]:
+            cases = _table(table, table.stat().st_mtime_ns, landmark_set) if table.is_file() else {}
+            if files.id not in cases:
+                raise DataError(f"{table}: no points of case '{files.id}' any more; import the source again")
+            return {annotator: points.copy() for annotator, points in cases[files.id].items()}
+
+        return cephalograms.film_case(
+            files,
+            landmark_set,
+            register,
+            annotations=annotations,
+            pixel_spacing_mm=float(register.options["spacing_mm"]),
+            withheld=withheld,
+        )
+
+
+@lru_cache(maxsize=2)
+def _table(path: Path, mtime_ns: int, landmark_set: LandmarkSet) -> dict[str, dict[str, Array]]:
+    return read_point_table(path, landmark_set)
+
+
+def _only_film(films: list[Path]) -> Path:
+    if len(films) != 1:
+        raise DataError(f"{len(films)} films in {IMAGES}/, expected 1" if films else f"no film in {IMAGES}/")
+    return films[0]
+
+
+def _check_points(annotators: dict[str, Array]) -> None:
+    if not annotators:
+        raise DataError(f"no points in {TABLE}")
+    for annotator, points in annotators.items():
+        absent = [n for n, p in zip(CEPHALOMETRIC.names, points, strict=True) if np.isnan(p).any()]
+        if absent:
+            raise DataError(f"annotator '{annotator}' has no {', '.join(absent)} in {TABLE}")
+
+
+SOURCE = Pku()
