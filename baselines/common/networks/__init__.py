@@ -1,0 +1,49 @@
+"""The two backbones, in 2D and 3D from the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dgmld_bench.errors import unknown_name
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BACKBONES = ("unet", "vitpose")
+
+
+def build_network(
+    backbone: str, grid_shape: Sequence[int], out_channels: int, *, width: int = 32, output_stride: int = 1
+) -> nn.Module:
+    """Return a network that maps an image to one heatmap per landmark.
+
+    Input ``(batch, 1, *grid)``; output ``(batch, out_channels, *(n // output_stride for n in grid))``, from a linear
+    head: values are on the scale of the targets, of either sign.
+
+    Weights are drawn from PyTorch's global generator: the same ``torch.manual_seed`` gives the same network.
+
+    Parameters
+    ----------
+    backbone : {"unet", "vitpose"}
+    grid_shape : 2 or 3 ints
+        Its length is the dimension of all convolutions. The grid must be divisible by 16 (unet) or 8 (vitpose).
+    out_channels : int
+        Number of landmarks.
+    width : int
+        Channels of the first level; the paper's is 32.
+    output_stride : {1, 2}
+        2 leaves out the last upsampling: heatmaps at half the resolution.
+
+    Raises
+    ------
+    UsageError
+        For an unknown backbone, or a grid that does not fit it.
+    """
+    from baselines.common.networks.resunet import ResUNet
+    from baselines.common.networks.vitpose import ViTPose
+
+    classes: dict[str, type[ResUNet] | type[ViTPose]] = {"unet": ResUNet, "vitpose": ViTPose}
+    if backbone not in classes:
+        raise unknown_name("backbone", backbone, BACKBONES)
+    return classes[backbone](grid_shape, out_channels, width=width, output_stride=output_stride)
