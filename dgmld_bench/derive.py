@@ -188,13 +188,24 @@ def _not_a_cerebellum(volume: NDArray, affine: Array, label: int) -> str:
     part = _largest_component(mask)
     if part.sum() < _MIN_LARGEST_SHARE * count:
         return "is in several pieces"
-    brain = geometry.index_to_world(affine, np.argwhere(volume > 0))
-    points = geometry.index_to_world(affine, np.argwhere(part))
-    size = np.ptp(brain, axis=0)
-    extent = np.ptp(points, axis=0) / size
-    place = (points.mean(axis=0) - brain.mean(axis=0)) / size
+    brain_centre, brain_size = _centre_and_size(volume > 0, affine)
+    centre, size = _centre_and_size(part, affine)
+    extent = size / brain_size
+    place = (centre - brain_centre) / brain_size
     if (extent > _MAX_EXTENT).any():
         return f"spans {extent.max():.0%} of the brain, too much"
     if place[_A] > _MAX_ANTERIOR or place[_S] > _MAX_SUPERIOR:
         return "is not low and at the back"
     return ""
+
+
+def _centre_and_size(mask: NDArray[np.bool_], affine: Array) -> tuple[Array, Array]:
+    """Return the centre of mass in RAS mm, and the extent along the array axis nearest to each world axis in mm."""
+    centre, size = np.zeros(3), np.zeros(3)
+    for axis in range(3):
+        profile = np.count_nonzero(mask, axis=tuple(a for a in range(3) if a != axis))
+        inside = np.flatnonzero(profile)
+        centre[axis] = np.average(np.arange(len(profile)), weights=profile)
+        size[axis] = inside[-1] - inside[0] + 1
+    order, _ = geometry.canonical_axes(affine)
+    return geometry.index_to_world(affine, centre), (size * geometry.voxel_sizes(affine))[list(order)]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dgmld_bench import cephalograms
+from dgmld_bench.errors import DataError
+from dgmld_bench.landmarks import CEPHALOMETRIC
+
+GREY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "png", "tif", "TIFF"])
+def test_reads_grey_films(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(GREY).save(path)
+    np.testing.assert_array_equal(cephalograms.read_film(path), GREY)
+    assert cephalograms.read_film_size(path) == (4, 3)
+    assert cephalograms.is_film(path)
+
+
+def test_jpeg_and_colour_and_16_bits(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 6), (90, 90, 90)).save(tmp_path / "a.jpg")
+    assert np.abs(cephalograms.read_film(tmp_path / "a.jpg").astype(int) - 90).max() <= 2
+    Image.new("RGBA", (8, 6), (50, 50, 50, 9)).save(tmp_path / "a.png")
+    assert (cephalograms.read_film(tmp_path / "a.png") == 50).all()
+    deep = (GREY.astype(np.uint16) + 1) * 250
+    Image.fromarray(deep).save(tmp_path / "b.png")
+    array = cephalograms.read_film(tmp_path / "b.png")
+    assert array.dtype == np.uint16
+    np.testing.assert_array_equal(array, deep)
+
+
+def test_scale_comes_from_the_image_at_hand(tmp_path: Path) -> None:
+    Image.new("L", (774, 960)).save(tmp_path / "a.png")
+    affine = cephalograms.film_affine(tmp_path / "a.png", cephalograms.ISBI_SIZE)
+    np.testing.assert_allclose(affine @ [959.5, 773.5, 1], [1934.5, 2399.5, 1])
+    np.testing.assert_array_equal(cephalograms.film_affine(tmp_path / "a.png") @ [7, 5, 1], [5, 7, 1])
+
+
+@pytest.mark.parametrize("size", [(960, 774), (774, 900), (1935, 2390)])
+def test_cropped_or_turned_films_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("L", size).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="no reduced copy of 1935x2400"):
+        cephalograms.film_affine(tmp_path / "a.png", cephalograms.ISBI_SIZE)
+
+
+@pytest.mark.parametrize("size", [(1935, 2400), (968, 1200), (645, 800), (512, 635)])
+def test_rounded_reductions_pass(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("1", size).save(tmp_path / "a.png")
+    assert cephalograms.film_affine(tmp_path / "a.png", cephalograms.ISBI_SIZE).shape == (3, 3)
+
+
+def test_bad_images(tmp_path: Path) -> None:
+    (tmp_path / "page.png").write_text("<html>")
+    (tmp_path / "empty.bmp").touch()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (99, 99), np.uint8)).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:4000])
+    Image.new("L", (4, 4)).save(tmp_path / "two.tif", save_all=True, append_images=[Image.new("L", (4, 4))])
+    Image.new("L", (4, 4)).save(tmp_path / "gif.png", format="GIF")
+    for name in ("page.png", "empty.bmp", "cut.png", "two.tif", "gif.png", "absent.jpg"):
+        with pytest.raises(DataError, match=name.replace(".", r"\.")):
+            cephalograms.read_film(tmp_path / name)
+
+
+@pytest.mark.parametrize("edge", [9_000, 12_000, 20_000])  # over our limit, over Pillow's warning, over its error
+def test_decompression_bombs(tmp_path: Path, edge: int) -> None:
+    Image.new("1", (edge, edge)).save(tmp_path / "bomb.png")
+    with pytest.raises(DataError, match=r"bomb\.png.*limit"):
+        cephalograms.read_film(tmp_path / "bomb.png")
+
+
+def test_isbi_text(tmp_path: Path) -> None:
+    path = tmp_path / "001.txt"
+    path.write_text("".join(f"{n},{n + 0.5}\r\n" for n in range(19)) + "2\r\n1\r\n")
+    points = cephalograms.read_isbi_points(path, CEPHALOMETRIC)
+    assert points.shape == (19, 2) and points[18].tolist() == [18, 18.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2\n" * 18, "18 lines, expected at least 19"),
+        ("1,2\n" * 5 + "1;2\n" + "1,2\n" * 15, "line 6"),
+        ("1,2\n" * 18 + "nan,2\n", "line 19"),
+        ("1,2,3\n" * 19, "line 1"),
+        ("1,1e9\n" * 19, "line 1"),
+        ("1,2\n" * 100_000, "at most"),
+    ],
+)
+def test_bad_isbi_text(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "001.txt").write_text(text)
+    with pytest.raises(DataError, match=message) as error:
+        cephalograms.read_isbi_points(tmp_path / "001.txt", CEPHALOMETRIC)
+    assert "001.txt" in str(error.value)
