@@ -199,10 +199,11 @@ def _show_sources(value: dict[str, Any]) -> None:
         console.print(f"  Licence: {escape(source['licence'])}")
         moved = sum(s["cases_moved"] for s in source["splits"])
         if moved:
-            console.print(f"  [yellow]{moved} registered cases have moved away: import the source again.[/]")
+            cases = "1 registered case has" if moved == 1 else f"{moved} registered cases have"
+            console.print(f"  [yellow]{cases} moved away: import the source again.[/]")
         complete = all(s["cases"] == s["cases_expected"] for s in source["splits"])
         if source["problems"]:
-            console.print(f"  Import found {len(source['problems'])} problems; import again to list them.")
+            console.print(f"  Findings of the import: {len(source['problems'])} (--json lists them).")
         if not complete:
             console.print(f"  Get it: {escape(source['how_to_get'])}")
 

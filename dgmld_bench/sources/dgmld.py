@@ -131,7 +131,7 @@ class Dgmld(Source):
             scan.problems += [Problem(where, remark, split.name) for remark in remarks]
         scan.problems += missing_problem(split.name, missing_ids(split, present))
         if split.case_ids is None and len(present) != split.n_cases:
-            message = f"{len(present)} complete cases, the split of the paper has {split.n_cases}"
+            message = f"{len(present)} complete cases are here; the split of the paper has {split.n_cases}"
             scan.problems.append(Problem(split.name, message, split.name))
 
     def _add_masks(self, scan: Scan, folders: list[Path]) -> None:
@@ -151,7 +151,11 @@ class Dgmld(Source):
         if without:
             where = "no pre-training folder (image/, label/, train.list)" if not places else "no parcellation in label/"
             scan.problems.append(
-                Problem("atlas", f"{len(without)} cases have no mask, {where}: {', '.join(without)}", "atlas")
+                Problem(
+                    "atlas",
+                    f"{len(without)} of {len(atlas)} cases have no mask, {where}: {', '.join(without)}",
+                    "atlas",
+                )
             )
 
     def complete(self, scan: Scan, folder: Path, progress: Progress) -> Scan:

@@ -63,7 +63,7 @@ class Pku(Source):
         self._scan_cases(scan, places[0])
         split = get_split("pku")
         if len(scan.cases) != split.n_cases:
-            message = f"{len(scan.cases)} complete cases, the split has {split.n_cases}"
+            message = f"{len(scan.cases)} of the {split.n_cases} cases of the split are complete"
             scan.problems.append(Problem("pku", message, "pku"))
         return scan
 

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgmld_bench import derive, geometry, volumes
+from dgmld_bench.cases import load_split
+from dgmld_bench.importing import import_source
+from dgmld_bench.sources.dgmld import label_files
+from dgmld_bench.splits import get_split
+from dgmld_bench.store import Register
+from tests.trees import PAINTED, brain, dgmld_release, write_labels, write_mrk, write_pretraining
+
+LFC = list(get_split("lfc").case_ids or ())[:8]
+VAL = list(get_split("lfc-val").case_ids or ())[:4]
+
+
+def messages(register: Register, where: str) -> list[str]:
+    return [p.message for p in register.problems if p.where == where]
+
+
+def test_landmarks_land_on_the_painted_voxels(tmp_path: Path) -> None:
+    truth = dgmld_release(
+        tmp_path / "a/b",
+        {"lfc": LFC, "lfc-val": VAL, "atlas": ["GA21", "GA22"], "feta": ["feta001", "feta002", "feta003"]},
+    )
+    register = import_source("dgmld", tmp_path / "a", data_dir=tmp_path / "data")
+    assert {s: register.count(s) for s in truth} == {"lfc": 8, "lfc-val": 4, "atlas": 2, "feta": 3}
+    for split, cases in truth.items():
+        for case in load_split(split, references=True, data_dir=tmp_path / "data"):
+            np.testing.assert_allclose(case.landmarks, cases[case.id], atol=1e-4)  # NIfTI affines are float32
+            index = geometry.world_to_index(case.affine, case.landmarks)
+            voxels = case.image[tuple(np.rint(index).astype(int).T)]
+            assert voxels.tolist() == [1, 2, 3, 4, 5, 6], (split, case.id)
+            assert case.centre == get_split(split).centre and case.info == {}
+
+
+def test_landmarks_land_on_the_same_voxels_of_the_network_grid(tmp_path: Path) -> None:
+    """Whatever the storage order, all cases look the same in canonical axes."""
+    dgmld_release(tmp_path, {"lfc": LFC})
+    import_source("dgmld", tmp_path, data_dir=tmp_path)
+    for case in load_split("lfc", references=True, data_dir=tmp_path):
+        stored_order = geometry.canonical_axes(case.affine)[0]
+        shape = tuple(case.image.shape[s] for s in stored_order)
+        grid = geometry.NetworkGrid(case.affine, case.image.shape, shape)
+        np.testing.assert_allclose(grid.to_grid(case.landmarks), PAINTED, atol=1e-4)
+
+
+def test_everything_incomplete_is_named(tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    dgmld_release(release, {"lfc": LFC, "feta": ["1", "2"], "atlas": ["x"]})
+    images, labels = release / "LFC_dataset/train", release / "LFC_dataset/train_label"
+    (labels / LFC[0] / "L_9.mrk.json").unlink()  # one line is missing
+    (images / f"{LFC[1]}.nii.gz").unlink()
+    (images / f"{LFC[2]}.nii.gz").write_bytes(b"<html>")
+    write_mrk(labels / LFC[3] / "L_10.mrk.json", np.zeros((3, 3)), "RAS")  # three points
+    (labels / LFC[4]).rename(labels / "4711")
+    write_mrk(labels / LFC[5] / "L_13.mrk.json", np.array([[0, 0, 0], [0, 300.0, 0]]), "LPS")
+    (release / "feta.zip").touch()
+    register = import_source("dgmld", release, data_dir=tmp_path / "data")
+    assert [c.id for c in register.cases_of("lfc")] == LFC[5:]
+    assert "5 of 6" in messages(register, f"lfc/{LFC[0]}")[0]
+    assert messages(register, f"lfc/{LFC[1]}") == ["incomplete: no image"]
+    assert "not a readable NIfTI" in messages(register, f"lfc/{LFC[2]}")[0]
+    assert "3 control points" in messages(register, f"lfc/{LFC[3]}")[0]
+    assert messages(register, f"lfc/{LFC[4]}") == ["incomplete: no label folder"]
+    assert "unknown" in messages(register, "lfc/4711")[0]
+    assert messages(register, f"lfc/{LFC[5]}") == ["L_13.mrk.json has an end point outside the image"]
+    assert messages(register, "lfc")[0].startswith("117 cases are missing or incomplete: ")
+    assert messages(register, "lfc-val") == [f"no folder valid/ beside valid_label/ below {release}"]
+    assert messages(register, "feta") == ["2 complete cases are here; the split of the paper has 55"]
+    assert any("no mask, no pre-training folder" in m for m in messages(register, "atlas"))
+    assert any(p.where.endswith("feta.zip") for p in register.problems)
+
+
+def test_a_stated_length_that_is_another_is_named_but_kept(tmp_path: Path) -> None:
+    dgmld_release(tmp_path, {"lfc": LFC[:1]})
+    path = tmp_path / "LFC_dataset/train_label" / LFC[0] / "L_10.mrk.json"
+    points = np.array([[1.0, 0, 0], [-1, 0, 0]])
+    write_mrk(path, points, "RAS", measurements=[{"name": "length", "value": 20.0, "units": "mm"}])
+    register = import_source("dgmld", tmp_path, data_dir=tmp_path)
+    assert register.count("lfc") == 1
+    assert "states a length of 20.00 mm, its end points are 2.00 mm apart" in messages(register, f"lfc/{LFC[0]}")[0]
+
+
+def test_numbers_order_the_lines_and_names_without_one_are_refused(tmp_path: Path) -> None:
+    write_labels(tmp_path, PAINTED.astype(float), "RAS")  # L_8 … L_13: text order would put 10 first
+    assert [p.name for p in label_files(tmp_path)] == ["L_10.mrk.json", "L_12.mrk.json", "L_13.mrk.json"]
+    (tmp_path / "._L_8.mrk.json").touch()  # what some archivers leave
+    assert len(label_files(tmp_path)) == 3
+    (tmp_path / "L_8.mrk.json").rename(tmp_path / "L.mrk.json")
+    with pytest.raises(ValueError, match="no number at the end"):
+        label_files(tmp_path)
+    (tmp_path / "L.mrk.json").rename(tmp_path / "M_9.mrk.json")
+    with pytest.raises(ValueError, match="shares its number"):
+        label_files(tmp_path)
+
+
+@pytest.mark.parametrize("numbering", ["fidon", "feta"])
+def test_atlas_masks_come_from_the_pretraining_folder(tmp_path: Path, numbering: derive.Scheme) -> None:
+    labels = brain(numbering)
+    affine = np.diag([0.8, 0.8, 0.8, 1.0])
+    points = derive.derive_landmarks(labels, affine, numbering)
+    ids = ["1", "10", "2", "3"]
+    for case_id in ids:
+        volumes.write_volume(tmp_path / "atlas/atlas-reconstruct" / f"{case_id}.nii.gz", labels, affine)
+        write_labels(tmp_path / "atlas/atlas_label" / case_id, points, "LPS")
+    write_pretraining(
+        tmp_path / "pretrain",
+        {"10": (labels, affine), "1": (labels, affine), "2": (labels[::-1], affine @ np.diag([1, 1, 2, 1.0]))},
+    )
+    register = import_source("dgmld", tmp_path, data_dir=tmp_path / "data")
+    cases = load_split("atlas", data_dir=tmp_path / "data")
+    assert list(cases.ids) == ["1", "2", "3", "10"]
+    assert [case.mask is not None for case in cases] == [True, False, False, True]
+    assert Path(register.cases_of("atlas")[0].mask or "").name == "1_parcellation.nii.gz"
+    assert cases[0].info == {"label_scheme": numbering}
+    mask = cases[0].mask
+    assert mask is not None
+    np.testing.assert_array_equal(
+        derive.cerebellum(mask, cases[0].affine), labels == derive.CEREBELLUM_LABEL[numbering]
+    )
+    assert "mask not used" in messages(register, "atlas/2")[0]
+    assert any("1 of 4 cases have no mask, no parcellation in label/: 3" in m for m in messages(register, "atlas"))

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgmld_bench import store
+from dgmld_bench.cases import load_split
+from dgmld_bench.errors import DataError, ReferenceWithheldError, UsageError
+from dgmld_bench.importing import NothingUsableError, import_source
+from dgmld_bench.store import CaseFiles, Problem, Register
+from tests.trees import dgmld_release, isbi
+
+
+def test_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DGMLD_BENCH_DATA", str(tmp_path / "env"))
+    assert store.data_dir() == tmp_path / "env"
+    assert store.data_dir(tmp_path) == tmp_path
+    monkeypatch.setenv("DGMLD_BENCH_DATA", "")
+    assert store.data_dir().name == "dgmld-bench"
+
+
+def test_register_round_trip(tmp_path: Path) -> None:
+    case = CaseFiles("10", "isbi", "/a/10.bmp", ("/a/s.txt", "/a/j.txt"), None, "c", {"age": 3})
+    register = Register("isbi", tmp_path / "isbi", (case, CaseFiles("9", "isbi", "b")), (Problem("x", "y"),), {"o": 1})
+    store.write_register(register)
+    back = store.read_register("isbi", tmp_path)
+    assert back == register
+    assert [c.id for c in back.cases_of("isbi")] == ["9", "10"]
+    assert back.path("b") == tmp_path / "isbi" / "b" and back.path("/a/10.bmp") == Path("/a/10.bmp")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"format": "else"},
+        {"source": "pku"},
+        {"cases": [{"id": "1"}]},
+        {"problems": 3},
+        {"options": None},
+    ],
+)
+def test_registers_of_another_kind(tmp_path: Path, change: dict) -> None:
+    store.write_register(Register("isbi", tmp_path / "isbi", ()))
+    path = tmp_path / "isbi" / store.REGISTER
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DataError, match="import or download the source again"):
+        store.read_register("isbi", tmp_path)
+
+
+def test_what_is_absent_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="dgmld-bench import isbi PATH"):
+        load_split("isbi", data_dir=tmp_path)
+    with pytest.raises(UsageError, match=r"Your own centres in .*: none"):
+        store.find_split("own/clinic", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["own", "own/", "own/../x", "own/A", "own/a/b", "isbi/x"])
+def test_names_that_are_no_source(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="no name of a source"):
+        store.source_dir(name, tmp_path)
+
+
+def test_references_of_test_splits_are_withheld(tmp_path: Path) -> None:
+    dgmld_release(tmp_path / "release", {"lfc": ["1"], "lfc-val": ["39"]})
+    import_source("dgmld", tmp_path / "release", data_dir=tmp_path)
+    case = load_split("lfc", data_dir=tmp_path)[0]
+    assert case.image.any() and case.withheld
+    for what in ("landmarks", "annotations", "mask"):
+        with pytest.raises(ReferenceWithheldError, match="references=True"):
+            getattr(case, what)
+    assert load_split("lfc", references=True, data_dir=tmp_path)[0].landmarks.shape == (6, 3)
+    assert load_split("lfc-val", data_dir=tmp_path)[0].landmarks.shape == (6, 3)
+
+
+def tree(path: Path) -> set[str]:
+    return {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()}
+
+
+def test_copy_outlives_its_source_and_old_copies_go(tmp_path: Path) -> None:
+    truth = isbi(tmp_path / "source", [151, 152])
+    for _ in range(2):
+        import_source("isbi", tmp_path / "source", copy=True, data_dir=tmp_path / "data")
+    assert len(list((tmp_path / "data/isbi").glob("files-*"))) == 1
+    (tmp_path / "source").rename(tmp_path / "gone")
+    case = load_split("isbi", references=True, data_dir=tmp_path / "data").by_id("151")
+    np.testing.assert_array_equal(case.annotations["senior"], truth["151"])
+    assert case.image.shape == (480, 387)
+    import_source("isbi", tmp_path / "gone", data_dir=tmp_path / "data")
+    assert tree(tmp_path / "data/isbi") <= {"register.json", ".lock"}
+
+
+def test_failure_leaves_what_was_registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    isbi(tmp_path / "source", [151])
+    import_source("isbi", tmp_path / "source", copy=True, data_dir=tmp_path / "data")
+    before = tree(tmp_path / "data")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NothingUsableError, match="nothing was registered"):
+        import_source("isbi", tmp_path / "empty", data_dir=tmp_path / "data")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "/disk/x")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(DataError, match="/disk/x: No space left on device; nothing was registered"):
+        import_source("isbi", tmp_path / "source", copy=True, data_dir=tmp_path / "data")
+    assert tree(tmp_path / "data") == before
+    assert load_split("isbi", data_dir=tmp_path / "data")[0].image.any()
+
+
+def test_two_imports_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from filelock import FileLock
+
+    isbi(tmp_path / "source", [151])
+    (tmp_path / "isbi").mkdir()
+    monkeypatch.setattr("dgmld_bench.importing._LOCK_TIMEOUT_S", 0.05)
+    with FileLock(tmp_path / "isbi/.lock"), pytest.raises(DataError, match="another import of 'isbi' is running"):
+        import_source("isbi", tmp_path / "source", data_dir=tmp_path)
+
+
+def test_calls_that_are_wrong(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean 'isbi'"):
+        import_source("isby", tmp_path)
+    with pytest.raises(UsageError, match="'isbi' has no option --spacing-mm"):
+        import_source("isbi", tmp_path, spacing_mm=0.1)
+    with pytest.raises(DataError, match="no such folder"):
+        import_source("isbi", tmp_path / "absent")
+    (tmp_path / "a.zip").touch()
+    with pytest.raises(DataError, match="unpack it first"):
+        import_source("isbi", tmp_path / "a.zip")
