@@ -50,17 +50,18 @@ def import_(
 ) -> None:
     """Verify a folder that you have and register its cases.
 
-    The source's files are found wherever they lie below PATH. Every case that is incomplete, changed or unknown
-    is named; the complete ones are registered in the data folder.
+    The source's files are found wherever they lie below PATH.
+    Every case that is incomplete, changed or unknown is named.
+    Complete cases are registered in the data folder.
 
     \b
     Examples:
       dgmld-bench import dgmld   ~/LFC_release
-      dgmld-bench import atlases trustworthy-ai-fetal-brain-segmentation/data/fetal_brain_atlases
+      dgmld-bench import atlases ~/data/fetal_brain_atlases
       dgmld-bench import isbi    ~/ISBI2015 --copy
-      dgmld-bench import pku     ~/PKU --spacing-mm 0.125   # your films' spacing: it is never assumed
+      dgmld-bench import pku     ~/PKU --spacing-mm 0.125
 
-    Exit code 0 when at least one split became usable, 1 when none did, 2 when the call is wrong.
+    Exit code: 0 when a split became usable, 1 when none did, 2 for a wrong call.
     """
     from dgmld_bench.importing import NothingUsableError, import_source
 
@@ -84,6 +85,13 @@ def import_(
     _show_import(console, found, copy)
 
 
+def _say(console: Console, text: str, indent: int = 2) -> None:
+    """Print a line of markup; what does not fit goes on at the same indent."""
+    from rich.padding import Padding
+
+    console.print(Padding(text, (0, 0, 0, indent), expand=False))
+
+
 def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
@@ -99,7 +107,7 @@ def _progress(console: Console) -> Any:
     @contextmanager
     def bars() -> Any:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             tasks: dict[str, Any] = {}
 
             def report(step: str, done: int, total: int) -> None:
@@ -181,47 +189,47 @@ def _show_sources(value: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = _console()
-    table = Table("Source", "Split", "Role", "Cases", title="Sources and their splits", title_justify="left")
+    table = Table("Source", "Split", "Role", "Reference", "Cases")
     for source in value["sources"]:
         for n, split in enumerate(source["splits"]):
-            last = n == len(source["splits"]) - 1
             table.add_row(
-                f"[bold]{source['name']}[/]" if n == 0 else "",
+                "" if n else f"[bold]{source['name']}[/]",
                 split["name"],
                 _role_text(split),
+                split["reference"],
                 _cases_text(split),
-                end_section=last,
+                end_section=n == len(source["splits"]) - 1,
             )
     console.print(table)
-    console.print(f"Cases: on disk / in the complete split. Data folder: {escape(value['data_dir'])}\n")
+    _say(console, f"Cases: on disk / in the complete split. Data folder: {escape(value['data_dir'])}", 0)
     for source in value["sources"]:
-        console.print(f"[bold]{source['name']}[/]  {escape(source['title'])}  [dim]{escape(source['url'])}[/]")
-        console.print(f"  Licence: {escape(source['licence'])}")
+        console.print(f"\n[bold]{source['name']}[/]  {escape(source['title'])}")
+        _say(console, f"[dim]{escape(source['url'])}[/]")
+        _say(console, f"Licence: {escape(source['licence'])}")
         moved = sum(s["cases_moved"] for s in source["splits"])
         if moved:
             cases = "1 registered case has" if moved == 1 else f"{moved} registered cases have"
-            console.print(f"  [yellow]{cases} moved away: import the source again.[/]")
-        complete = all(s["cases"] == s["cases_expected"] for s in source["splits"])
+            _say(console, f"[yellow]{cases} moved away: import the source again.[/]")
         if source["problems"]:
-            console.print(f"  Findings of the import: {len(source['problems'])} (--json lists them).")
-        if not complete:
-            console.print(f"  Get it: {escape(source['how_to_get'])}")
+            _say(console, f"Findings of the import: {len(source['problems'])} (--json lists them).")
+        if any(s["cases"] < s["cases_expected"] for s in source["splits"]):
+            _say(console, f"How to get it: {escape(source['how_to_get'])}")
 
 
 def _show_import(console: Console, found: Register, copied: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("Split", "Role", "Cases")
-    counts = [_count(split, found) for split in _splits_of(found.source)]
-    for split in counts:
-        table.add_row(split["name"], _role_text(split), _cases_text(split))
+    table = Table("Split", "Role", "Reference", "Cases")
+    for split in (_count(split, found) for split in _splits_of(found.source)):
+        table.add_row(split["name"], _role_text(split), split["reference"], _cases_text(split))
     n = len(found.cases)
     console.print(f"Registered {n} complete case{'s' * (n != 1)} of [bold]{found.source}[/].")
     console.print(table)
     if found.problems:
         console.print(f"[yellow]{len(found.problems)} finding{'s' * (len(found.problems) != 1)}:[/]")
-        for problem in found.problems:
-            console.print(f"  {escape(str(problem))}")
-    where = f"copied into {found.folder}" if copied else "linked: the files stay where they are and must not move"
-    console.print(escape(f"Files {where}. Register: {found.folder}"))
+    for problem in found.problems:
+        _say(console, escape(str(problem)))
+    how = "copied" if copied else "linked: they stay where they are and must not move (--copy copies them)"
+    _say(console, f"Files {how}.", 0)
+    _say(console, f"Registered in {escape(str(found.folder))}", 0)

@@ -85,7 +85,7 @@ class Dgmld(Source):
     licence = "LFC and labels: see the release; FeTA: research and education only, terms accepted on Synapse"
     url = "https://huggingface.co/datasets/haifan-gong/LFC"
     how_to_get = (
-        "Get huggingface.co/datasets/haifan-gong/LFC, unpack its archives into one folder, and run "
+        "Download huggingface.co/datasets/haifan-gong/LFC, unpack its archives into one folder, and run "
         "`dgmld-bench import dgmld PATH` on it."
     )
 
