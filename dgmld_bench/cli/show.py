@@ -1,0 +1,74 @@
+"""``dgmld-bench show``: look at a case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dgmld_bench.cli.app import DataDir
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(show)
+
+
+def show(
+    case: Annotated[str, typer.Argument(help="The case's id, for example 151.", show_default=False)],
+    split: Annotated[str, typer.Option(help="The split that holds it, for example isbi.", show_default=False)],
+    predictions: Annotated[
+        Path | None, typer.Option(help="Predictions JSON to draw beside the reference.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Which run of the predictions. Default: the first.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The PNG to write. Default: show-SPLIT-CASE.png here.", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw a case with its reference landmarks (green) and, if given, predicted ones (red), as a PNG.
+
+    3D: sagittal, coronal and axial slices through the middle of each biometric. 2D: the film and the error of each
+    landmark. Millimetres are as long across as up.
+
+        dgmld-bench show 151 --split isbi --predictions preds.json
+    """
+    import re
+
+    from dgmld_bench import drawing
+    from dgmld_bench.cases import load_split
+    from dgmld_bench.errors import DataError, UsageError
+    from dgmld_bench.predictions import Predictions
+    from dgmld_bench.scoring import world_landmarks
+    from dgmld_bench.store import find_split
+
+    cases = load_split(split, references=True, data_dir=data_dir)
+    if case not in cases.ids:
+        ids = cases.ids
+        shown = ", ".join(ids[:8]) + (f", … {ids[-1]} ({len(ids)} cases)" if len(ids) > 8 else "")
+        raise UsageError(f"split '{split}' has no case '{case}' on disk. Cases: {shown}")
+    the_case = cases.by_id(case)
+    predicted = None
+    if predictions is not None:
+        loaded = Predictions.load(predictions)
+        seeds = loaded.seeds
+        if seed is not None and seed not in seeds:
+            raise UsageError(f"{predictions} has no run with seed {seed}; it has {', '.join(map(str, seeds))}")
+        chosen = seeds[0] if seed is None else seed
+        predicted = world_landmarks(loaded, {case: the_case}, chosen, split)[0]
+    try:
+        reference = the_case.landmarks
+    except AttributeError:
+        reference = None
+    if reference is None and predicted is None:
+        raise DataError(f"case '{case}' of split '{split}' has no landmarks and no predictions were given")
+    kind = find_split(split, data_dir).reference
+    figure = drawing.draw_case(
+        the_case, reference, predicted, subtitle="" if kind == "expert" else f"reference: {kind}"
+    )
+    path = out or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", f"show-{split}-{case}") + ".png")
+    drawing.save_figure(figure, path)
+    typer.echo(f"wrote {path}")

@@ -1,0 +1,166 @@
+"""Pictures of one case with its landmarks: orthogonal slices in 3D, the film in 2D, true to the millimetre."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmld_bench.cases import Case
+from dgmld_bench.errors import DataError
+from dgmld_bench.files import atomic_write
+from dgmld_bench.geometry import NetworkGrid, voxel_sizes
+from dgmld_bench.metrics import radial_errors
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+REFERENCE_COLOUR, PREDICTION_COLOUR = "#3ddc84", "#ff4f5e"
+_PLANES = (  # name, normal axis (RAS), horizontal axis, vertical axis, what stands at the four sides
+    ("sagittal", 0, 1, 2, "PASI"),
+    ("coronal", 1, 0, 2, "LRSI"),
+    ("axial", 2, 0, 1, "LRAP"),
+)
+
+
+def draw_case(case: Case, reference: Array | None, prediction: Array | None = None, *, subtitle: str = "") -> Figure:
+    """Draw a case with its reference and, where given, its prediction.
+
+    Parameters
+    ----------
+    case : Case
+    reference, prediction : array, shape (landmark, axis), optional
+        World coordinates (3D: RAS mm; 2D: original pixels). At least one of them in 3D: the slices go through
+        the middle of each biometric.
+    subtitle : str
+        What else to say in the title, for example that the case is simulated.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    DataError
+        In 3D, when there is neither reference nor prediction to choose slices by.
+    """
+    draw = _draw_volume if case.landmark_set.dimension == 3 else _draw_film
+    figure = draw(case, reference, prediction)
+    title = f"{case.split} · case {case.id}" + (f" · {case.centre}" if case.centre else "")
+    if reference is not None and prediction is not None:
+        errors = radial_errors(prediction, reference) * case.mm_per_unit
+        title += f" · mean radial error {np.nanmean(errors):.2f} mm"
+    figure.suptitle(title + (f"\n{subtitle}" if subtitle else ""), color="white", fontsize=11)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, atomically and without anything that changes from run to run."""
+    with atomic_write(path) as stream:
+        figure.savefig(stream, format="png", facecolor=figure.get_facecolor(), metadata={"Software": None})
+
+
+def _new_figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=120, facecolor="black", layout="constrained")
+
+
+def _sets(reference: Array | None, prediction: Array | None) -> list[tuple[Array, str, str, str]]:
+    both = ((reference, REFERENCE_COLOUR, "o", "reference"), (prediction, PREDICTION_COLOUR, "x", "prediction"))
+    return [(points, colour, marker, name) for points, colour, marker, name in both if points is not None]
+
+
+def _window(values: NDArray) -> tuple[float, float]:
+    inside = values[values > values.min()]
+    low, high = np.percentile(inside if inside.size else values, [1, 99.5])
+    return float(low), float(high if high > low else low + 1)
+
+
+def _draw_volume(case: Case, reference: Array | None, prediction: Array | None) -> Figure:
+    """Rows: one biometric each; columns: the three planes through the middle of its two end points."""
+    sets = _sets(reference, prediction)
+    if not sets:
+        raise DataError(f"case '{case.id}' has neither reference nor prediction to choose slices by")
+    stored = case.image
+    own_shape = NetworkGrid(case.affine, stored.shape, stored.shape)
+    grid = NetworkGrid(case.affine, stored.shape, tuple(stored.shape[a] for a in own_shape.axes[0]))
+    volume = grid.canonical(stored)  # (x, y, z), RAS+
+    step_mm = voxel_sizes(grid.grid_affine)
+    low, high = _window(np.asarray(volume[::2, ::2, ::2]))
+    pairs = case.landmark_set.biometric_indices()
+    figure = _new_figure(10, 3.4 * len(pairs))
+    axes = figure.subplots(len(pairs), len(_PLANES), squeeze=False)
+    for row, (biometric, (start, end)) in enumerate(zip(case.landmark_set.biometrics, pairs, strict=True)):
+        middle = grid.to_grid(np.nanmean(sets[0][0][[start, end]], axis=0))
+        for axis, (plane, normal, across, up, sides) in zip(axes[row], _PLANES, strict=True):
+            index = int(np.clip(np.nan_to_num(np.round(middle[normal])), 0, volume.shape[normal] - 1))
+            extent = [
+                edge * step_mm[a] for a in (across, up) for edge in (-0.5, volume.shape[a] - 0.5)
+            ]  # mm, so that one millimetre is as long across as up
+            image = np.take(volume, index, axis=normal).T  # (up, across)
+            axis.imshow(image, cmap="gray", origin="lower", extent=extent, vmin=low, vmax=high, interpolation="nearest")
+            for points, colour, marker, name in sets:
+                ends_mm = grid.to_grid(points[[start, end]]) * step_mm
+                axis.plot(ends_mm[:, across], ends_mm[:, up], color=colour, linewidth=0.8, alpha=0.7)
+                _mark(axis, ends_mm[:, across], ends_mm[:, up], colour, marker, name)
+            _frame(axis, plane if row == 0 else "", sides)
+        axes[row][0].set_ylabel(f"{biometric.name}", color="white", fontsize=10, labelpad=12)
+    _legend(axes[0][-1])
+    return figure
+
+
+def _draw_film(case: Case, reference: Array | None, prediction: Array | None) -> Figure:
+    """The film with its points in original pixels; beside it, with a prediction, the error of each landmark."""
+    film = case.image
+    corners = case.affine @ np.array([[-0.5, film.shape[0] - 0.5], [-0.5, film.shape[1] - 0.5], [1, 1]])
+    (left, right), (top, bottom) = corners[0], corners[1]
+    compared = reference is not None and prediction is not None
+    figure = _new_figure(10.5 if compared else 7, 8.5)
+    axes = figure.subplots(1, 2, width_ratios=[7, 3]) if compared else [figure.subplots()]
+    low, high = _window(film)
+    axes[0].imshow(film, cmap="gray", extent=(left, right, bottom, top), vmin=low, vmax=high)
+    if reference is not None and prediction is not None:
+        for a, b in zip(reference, prediction, strict=True):
+            axes[0].plot([a[0], b[0]], [a[1], b[1]], color="white", linewidth=0.7)
+    for points, colour, marker, name in _sets(reference, prediction):
+        _mark(axes[0], points[:, 0], points[:, 1], colour, marker, name)
+    _frame(axes[0], "", "")
+    if len(axes[0].collections):
+        _legend(axes[0])
+    if reference is not None and prediction is not None:
+        errors_mm = radial_errors(prediction, reference) * case.mm_per_unit
+        rows = np.arange(len(errors_mm))
+        axes[1].barh(rows, np.nan_to_num(errors_mm), color=PREDICTION_COLOUR, height=0.7)
+        axes[1].set_yticks(rows, case.landmark_set.titles, fontsize=7, color="white")
+        axes[1].invert_yaxis()
+        axes[1].set_xlabel("radial error [mm]", color="white", fontsize=8)
+        axes[1].tick_params(colors="white", labelsize=7)
+        axes[1].set_facecolor("black")
+    return figure
+
+
+def _mark(axis: Any, x: Array, y: Array, colour: str, marker: str, name: str) -> None:
+    face = {"facecolors": "none", "edgecolors": colour} if marker == "o" else {"color": colour}
+    axis.scatter(x, y, s=26, marker=marker, linewidths=1.2, label=name, **face)
+
+
+def _legend(axis: Any) -> None:
+    legend = axis.legend(loc="upper right", fontsize=7, facecolor="black", edgecolor="none", framealpha=0.6)
+    for text in legend.get_texts():
+        text.set_color("white")
+
+
+def _frame(axis: Any, title: str, sides: str) -> None:
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(title, color="white", fontsize=10)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    if sides:
+        places = ((0.01, 0.5, "left"), (0.99, 0.5, "right"), (0.5, 0.97, "center"), (0.5, 0.03, "center"))
+        for letter, (x, y, side) in zip(sides, places, strict=True):
+            axis.text(x, y, letter, transform=axis.transAxes, color="#9aa0a6", fontsize=8, ha=side, va="center")

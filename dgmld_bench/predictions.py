@@ -1,0 +1,364 @@
+"""The predictions JSON: model, reading, writing, checks. One format from the trainer to the pull request.
+
+Nothing in a predictions file is trusted: sizes are limited, unknown keys are refused, numbers must be finite and
+possible, text must be printable. Every error names where in the file it is.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
+
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.files import read_json, write_text
+from dgmld_bench.landmarks import LandmarkSet
+from dgmld_bench.splits import Split, case_sort_key, get_track
+
+Array = NDArray[np.float64]
+
+FORMAT = "dgmld-bench/predictions"
+MAX_COORDINATE = {"ras_mm": 1000.0, "lps_mm": 1000.0, "voxel": 20000.0, "px": 20000.0}
+
+Space = Literal["ras_mm", "lps_mm", "voxel", "px"]
+Selection = Literal["none", "source-val", "target-val"]
+
+
+def _printable(text: str) -> str:
+    for character in text:
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
+            raise ValueError(f"holds the character U+{ord(character):04X}, which cannot be printed")
+    return text
+
+
+def _web_address(text: str) -> str:
+    if not text.startswith(("https://", "http://")) or any(c.isspace() for c in text):
+        raise ValueError("must be a web address that starts with https:// or http://")
+    return text
+
+
+_Name = Annotated[str, Field(min_length=1, max_length=64, strict=True), AfterValidator(_printable)]
+_Text = Annotated[str, Field(max_length=2000, strict=True), AfterValidator(_printable)]
+_Url = Annotated[str, Field(max_length=500, strict=True), AfterValidator(_printable), AfterValidator(_web_address)]
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Point = Annotated[list[_Number], Field(min_length=2, max_length=3)]
+_Landmarks = Annotated[dict[_Name, _Point], Field(max_length=64)]
+_Cases = Annotated[dict[_Name, _Landmarks], Field(max_length=10_000)]
+
+
+class Run(BaseModel):
+    """One trained model: a seed and its predictions, split -> case -> landmark -> point."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**63)]
+    predictions: Annotated[dict[_Name, _Cases], Field(max_length=32)] = Field(default_factory=dict)
+
+
+class Predictions(BaseModel):
+    """Predicted landmarks of one method for one track.
+
+    Attributes are the keys of the file. ``space`` defaults to the track's (``ras_mm`` or ``px``).
+
+    Examples
+    --------
+    >>> p = Predictions(track="phantom", method="mine", backbone="mine")
+    >>> p.add(seed=0, split="phantom-feta", case="7", landmarks=np.zeros((6, 3)))
+    >>> p.seeds, p.splits, p.array(0, "phantom-feta", ["7"]).shape
+    ([0], ['phantom-feta'], (1, 6, 3))
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=False)
+
+    format: Literal["dgmld-bench/predictions"] = "dgmld-bench/predictions"
+    version: Literal[1] = 1
+    track: _Name
+    method: _Name
+    backbone: _Name
+    space: Space = None  # type: ignore[assignment]  # the track's default, filled in below
+    selection: Selection | None = None
+    training_data: Annotated[list[_Name], Field(max_length=32)] | None = None
+    runs: Annotated[list[Run], Field(max_length=100)] = Field(default_factory=list)
+    authors: _Text | None = None
+    paper: _Url | None = None
+    code: _Url | None = None
+    description: _Text | None = None
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise DataError(_explain(error, values)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_space(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "space" not in values and isinstance(values.get("track"), str):
+            try:
+                return {**values, "space": get_track(values["track"]).space}
+            except UsageError as error:
+                raise ValueError(str(error)) from None
+        return values
+
+    @model_validator(mode="after")
+    def _check_meaning(self) -> Predictions:
+        try:
+            track = get_track(self.track)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        dimension = track.landmarks.dimension
+        if (self.space == "px") != (dimension == 2) and not (self.space == "voxel"):
+            raise ValueError(f"space '{self.space}' does not fit track '{self.track}' ({dimension}D)")
+        known = set(track.landmarks.names)
+        seen: set[int] = set()
+        for run in self.runs:
+            if run.seed in seen:
+                raise ValueError(f"seed {run.seed} appears twice; each run needs its own")
+            seen.add(run.seed)
+            for split, cases in run.predictions.items():
+                if split not in track.split_names and not split.startswith("own/"):
+                    raise ValueError(
+                        f"seed {run.seed}: split '{split}' is not of track '{self.track}' "
+                        f"({', '.join(track.split_names)})"
+                    )
+                for case, points in cases.items():
+                    self._check_points(points, known, dimension, f"seed {run.seed}, split '{split}', case '{case}'")
+        return self
+
+    def _check_points(self, points: Mapping[str, Sequence[float]], known: set[str], dimension: int, where: str) -> None:
+        limit = MAX_COORDINATE[self.space]
+        for name, point in points.items():
+            if name not in known:
+                raise ValueError(f"{where}: unknown landmark '{name}'; expected {', '.join(sorted(known))}")
+            if len(point) != dimension:
+                raise ValueError(f"{where}, landmark '{name}': expected {dimension} numbers, got {len(point)}")
+            if max(map(abs, point)) > limit:
+                raise ValueError(f"{where}, landmark '{name}': {list(point)} is beyond ±{limit:g} in {self.space}")
+
+    @property
+    def landmark_set(self) -> LandmarkSet:
+        """The landmark set of the track."""
+        return get_track(self.track).landmarks
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the runs, in the order of the file."""
+        return [run.seed for run in self.runs]
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that any run predicts, in the order of their first appearance."""
+        return list(dict.fromkeys(split for run in self.runs for split in run.predictions))
+
+    def run(self, seed: int) -> Run:
+        """Return the run of a seed; DataError when there is none."""
+        for run in self.runs:
+            if run.seed == seed:
+                return run
+        raise DataError(f"no run with seed {seed}; there are {self.seeds}")
+
+    def add(self, *, seed: int, split: str, case: str, landmarks: ArrayLike | Mapping[str, ArrayLike]) -> None:
+        """Add one case's predicted points; a case added again is replaced.
+
+        Parameters
+        ----------
+        seed : int
+        split, case : str
+        landmarks : array, shape (landmark, axis), or mapping of names to points
+            In the space of these predictions, in the order of the landmark set.
+
+        Raises
+        ------
+        DataError
+            For another shape, numbers that are not finite, unknown names.
+        """
+        names = self.landmark_set.names
+        if isinstance(landmarks, Mapping):
+            points = {str(k): _floats(v) for k, v in landmarks.items()}
+        else:
+            array = np.asarray(landmarks, dtype=np.float64)
+            if array.shape != (len(names), self.landmark_set.dimension):
+                raise DataError(
+                    f"split '{split}', case '{case}': landmarks must have shape "
+                    f"({len(names)}, {self.landmark_set.dimension}), got {array.shape}"
+                )
+            points = dict(zip(names, array.tolist(), strict=True))
+        checked = Predictions(
+            track=self.track,
+            method=self.method,
+            backbone=self.backbone,
+            space=self.space,
+            runs=[{"seed": int(seed), "predictions": {split: {str(case): points}}}],
+        ).runs[0]
+        for run in self.runs:
+            if run.seed == checked.seed:
+                run.predictions.setdefault(split, {})[str(case)] = checked.predictions[split][str(case)]
+                return
+        self.runs.append(checked)
+
+    def array(self, seed: int, split: str, ids: Iterable[str]) -> Array:
+        """Return the points of a run as ``(case, landmark, axis)`` in the file's space; NaN where missing."""
+        names, dimension = self.landmark_set.names, self.landmark_set.dimension
+        cases = self.run(seed).predictions.get(split, {})
+        blank, nothing = [np.nan] * dimension, dict[str, list[float]]()
+        rows = [[points.get(n, blank) for n in names] for points in (cases.get(i, nothing) for i in ids)]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(names), dimension)
+
+    def to_json(self) -> str:
+        """Return the file's text: fixed key order, cases in order of id, one line per case, ends in a newline."""
+        value = self.model_dump(exclude_none=True, exclude={"runs"})
+        order = [k for k in type(self).model_fields if k in value]
+        head = [f" {_dump(key)}: {_dump(value[key])}" for key in order]
+        names = self.landmark_set.names
+        runs = []
+        for run in self.runs:
+            splits = []
+            for split, cases in run.predictions.items():
+                lines = [
+                    f"    {_dump(case)}: {_dump({n: cases[case][n] for n in names if n in cases[case]})}"
+                    for case in sorted(cases, key=case_sort_key)
+                ]
+                splits.append(f"   {_dump(split)}: {{\n" + ",\n".join(lines) + "\n   }")
+            runs.append(f'  {{"seed": {run.seed}, "predictions": {{\n' + ",\n".join(splits) + "\n  }}")
+        body = ' "runs": [\n' + ",\n".join(runs) + "\n ]"
+        return "{\n" + ",\n".join([*head, body]) + "\n}\n"
+
+    def save(self, path: Path | str) -> None:
+        """Write the file, atomically; the same predictions give the same bytes."""
+        write_text(Path(path), self.to_json())
+
+    @classmethod
+    def load(cls, path: Path | str, *, max_bytes: int = 64 * 1024 * 1024) -> Predictions:
+        """Read and check a predictions file.
+
+        Raises
+        ------
+        DataError
+            Naming file, seed, split, case and landmark of the first fault.
+        """
+        value = read_json(Path(path), max_bytes=max_bytes)
+        if not isinstance(value, dict):
+            raise DataError(f"{path}: expected a JSON object, got {type(value).__name__}")
+        if "format" not in value:
+            raise DataError(f"{path}: no key 'format'; expected \"format\": {_dump(FORMAT)}")
+        try:
+            return cls(**value)
+        except TypeError:
+            raise DataError(f"{path}: keys must be plain names") from None
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+
+
+def read_predictions(
+    path: Path | str, split: Split, landmark_set: LandmarkSet, space: str | None = None
+) -> Predictions:
+    """Read a predictions file, or a bare file of one split: case -> points in order, or case -> name -> point.
+
+    Parameters
+    ----------
+    path : path
+    split : Split
+        What a bare file is for.
+    landmark_set : LandmarkSet
+        That of the split.
+    space : str, optional
+        The space of a bare file; the default of the dimension when not given. For a full file it must agree.
+
+    Raises
+    ------
+    DataError, UsageError
+    """
+    value = read_json(Path(path))
+    if isinstance(value, dict) and "format" in value:
+        predictions = Predictions.load(path)
+        if space is not None and space != predictions.space:
+            raise UsageError(f"{path} says its space is '{predictions.space}'; --space {space} contradicts it")
+        return predictions
+    if not isinstance(value, dict) or not value:
+        raise DataError(
+            f"{path}: expected a predictions file, or an object that holds case ids and their points; "
+            f"got {'an empty object' if value == {} else type(value).__name__}"
+        )
+    track = split.track if split.track != "own" else ("dgmld" if landmark_set.dimension == 3 else "ceph")
+    names = landmark_set.names
+    cases = {}
+    for case, points in value.items():
+        if isinstance(points, list):
+            if len(points) != len(names):
+                raise DataError(f"{path}: case '{case}': expected {len(names)} points, got {len(points)}")
+            points = dict(zip(names, points, strict=True))
+        if not isinstance(points, dict):
+            raise DataError(f"{path}: case '{case}': expected a list or an object of points")
+        cases[case] = points
+    optional = {} if space is None else {"space": space}
+    try:
+        runs = [{"seed": 0, "predictions": {split.name: cases}}]
+        return Predictions(track=track, method="bare file", backbone="unknown", runs=runs, **optional)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def find_missing(predictions: Predictions, split: str, ids: Sequence[str]) -> list[str]:
+    """Return what a split lacks, in words that name seed, case and landmark."""
+    names = predictions.landmark_set.names
+    missing = []
+    for run in predictions.runs:
+        cases = run.predictions.get(split, {})
+        for case in ids:
+            if case not in cases:
+                missing.append(f"seed {run.seed}, case '{case}'")
+            else:
+                missing += [f"seed {run.seed}, case '{case}', landmark '{n}'" for n in names if n not in cases[case]]
+    return missing
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the format."""
+    schema = Predictions.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "required": ["format", "version", "track", "method", "backbone", "space", "runs"],
+    }
+
+
+def _floats(point: ArrayLike) -> list[float]:
+    return np.asarray(point, dtype=np.float64).ravel().tolist()
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
+    """Say the first fault in one line, with the place in the words of the format."""
+    fault = error.errors(include_url=False, include_context=False)[0]
+    place = list(fault["loc"])
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = "unknown key"
+    words = []
+    if place[:1] == ["runs"] and len(place) > 1:
+        run = values["runs"][place[1]] if isinstance(values.get("runs"), list) else None
+        seed = run.get("seed") if isinstance(run, dict) else None
+        words.append(f"run {place[1]}" + (f" (seed {seed})" if isinstance(seed, int) else ""))
+        place = place[2:]
+        if place[:1] == ["predictions"]:
+            labels = ("split", "case", "landmark", "coordinate")
+            named = [p for p in place[1:] if p != "[key]"]
+            words += [f"{label} '{_short(p)}'" for label, p in zip(labels, named, strict=False)]
+            place = []
+    words += [f"'{_short(p)}'" for p in place]
+    more = f" (and {error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
+    return (", ".join(words) + ": " if words else "") + message + more
+
+
+def _short(part: Any) -> str:
+    text = "".join(c if c.isprintable() else "?" for c in str(part))
+    return text if len(text) <= 80 else text[:77] + "..."

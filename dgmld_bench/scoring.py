@@ -1,0 +1,335 @@
+"""Predictions against the reference of a split: errors, means over seeds, intervals. The scoring protocol.
+
+The rules are in ``docs/protocol.md``; a change to any of them is a new :data:`PROTOCOL`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmld_bench import metrics, store
+from dgmld_bench.cases import Case, load_split
+from dgmld_bench.errors import DataError
+from dgmld_bench.geometry import to_world
+from dgmld_bench.landmarks import LandmarkSet
+from dgmld_bench.predictions import Predictions, find_missing, read_predictions
+from dgmld_bench.splits import Split
+from dgmld_bench.statistics import bootstrap_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+PROTOCOL = 1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a split is scored against.
+
+    Attributes
+    ----------
+    split : Split
+    landmark_set : LandmarkSet
+    ids : tuple of str
+    points : array, shape (case, landmark, axis)
+        World coordinates; NaN where a point has no reference.
+    mm_per_unit : array, shape (case,)
+    cases : mapping of id to Case
+    """
+
+    split: Split
+    landmark_set: LandmarkSet
+    ids: tuple[str, ...]
+    points: Array
+    mm_per_unit: Array
+    cases: Mapping[str, Case]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of ids, landmark names, coordinates (float64, little-endian) and millimetres per unit."""
+        digest = hashlib.sha256(json.dumps([self.split.name, self.ids, self.landmark_set.names]).encode())
+        digest.update(self.points.astype("<f8").tobytes())
+        digest.update(self.mm_per_unit.astype("<f8").tobytes())
+        return digest.hexdigest()
+
+    @property
+    def exists(self) -> NDArray[np.bool_]:
+        """Which points have a reference, ``(case, landmark)``."""
+        return np.asarray(~np.isnan(self.points).any(axis=-1))
+
+
+def load_reference(split: str, data_dir: Path | str | None = None) -> Reference:
+    """Read the reference landmarks of a split that is on disk.
+
+    Raises
+    ------
+    UsageError
+        For an unknown split.
+    DataError
+        When it is not on disk, or has no reference landmarks.
+    """
+    the_split = store.find_split(split, data_dir)
+    cases = {case.id: case for case in load_split(split, references=True, data_dir=data_dir)}
+    if not cases:
+        raise DataError(f"no case of split '{split}' is on disk; see `dgmld-bench datasets`")
+    points = np.stack([case.landmarks for case in cases.values()])
+    scale = np.array([case.mm_per_unit for case in cases.values()])
+    landmark_set = next(iter(cases.values())).landmark_set
+    return Reference(the_split, landmark_set, tuple(cases), points, scale, cases)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Radial errors of every run, and what follows from them. Nothing is rounded.
+
+    Attributes
+    ----------
+    reference : Reference
+    predictions : Predictions
+    seeds : tuple of int
+    errors_mm : array, shape (seed, case, landmark)
+        NaN where the prediction or the reference is missing.
+    biometric_errors_mm : array, shape (seed, case, biometric)
+        Absolute differences of lengths; no biometrics in 2D.
+    strict : bool
+        SDR counts errors below the threshold only.
+    notes : tuple of str
+        What a reader must know: incomplete, simulated, mask-derived.
+    """
+
+    reference: Reference
+    predictions: Predictions
+    seeds: tuple[int, ...]
+    errors_mm: Array
+    biometric_errors_mm: Array
+    strict: bool
+    complete: bool
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def coverage(self) -> float:
+        """Share of the points with a reference that every run together predicts."""
+        expected = self.reference.exists.sum() * len(self.seeds)
+        return float((~np.isnan(self.errors_mm)).sum() / expected)
+
+    @property
+    def per_seed_mm(self) -> Array:
+        """The Average MRE of each run, ``(seed,)``."""
+        return metrics.mean_radial_error(self.errors_mm)
+
+    @property
+    def per_landmark_mm(self) -> Array:
+        """MRE per run and landmark, ``(seed, landmark)``."""
+        return metrics.mean_over_cases(self.errors_mm)
+
+    @property
+    def sdr_percent(self) -> Array:
+        """SDR per run and threshold, ``(seed, threshold)``."""
+        return metrics.success_rates(self.errors_mm, expected=self.reference.exists, strict=self.strict)
+
+    @property
+    def biometrics_mm(self) -> Array:
+        """Mean absolute biometric error per run, ``(seed, biometric)``."""
+        return metrics.mean_over_cases(self.biometric_errors_mm)
+
+    @property
+    def interval_mm(self) -> tuple[float, float] | None:
+        """95 % bootstrap interval of the seed-averaged Average, clustered by case; None for a single case."""
+        return bootstrap_interval(self.errors_mm)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``score --json`` writes."""
+        names = self.reference.landmark_set.names
+        biometrics = [b.name for b in self.reference.landmark_set.biometrics]
+        split = self.reference.split
+        runs = [
+            {
+                "seed": seed,
+                "mre_mm": _number(self.per_seed_mm[i]),
+                "mre_mm_per_landmark": _named(names, self.per_landmark_mm[i]),
+                "sdr_percent": _named([str(t) for t in metrics.SDR_THRESHOLDS_MM], self.sdr_percent[i]),
+                "biometric_error_mm": _named(biometrics, self.biometrics_mm[i]),
+            }
+            for i, seed in enumerate(self.seeds)
+        ]
+        return {
+            "split": split.name,
+            "track": self.predictions.track,
+            "method": self.predictions.method,
+            "backbone": self.predictions.backbone,
+            "protocol": PROTOCOL,
+            "complete": self.complete,
+            "coverage": self.coverage,
+            "cases": len(self.reference.ids),
+            "cases_expected": split.n_cases,
+            "reference": split.reference,
+            "reference_sha256": self.reference.sha256,
+            "sdr_comparison": "<" if self.strict else "<=",
+            "notes": list(self.notes),
+            "runs": runs,
+            "mre_mm": {
+                **_mean_std(self.per_seed_mm),
+                "ci95": None if self.interval_mm is None else list(self.interval_mm),
+            },
+            "mre_mm_per_landmark": _named_mean_std(names, self.per_landmark_mm),
+            "sdr_percent": _named_mean_std([str(t) for t in metrics.SDR_THRESHOLDS_MM], self.sdr_percent),
+            "biometric_error_mm": _named_mean_std(biometrics, self.biometrics_mm),
+        }
+
+    def table(self) -> pd.DataFrame:
+        """Return the radial errors as a tidy table: seed, case, landmark, radial_error_mm."""
+        import pandas as pd
+
+        index = pd.MultiIndex.from_product(
+            [self.seeds, self.reference.ids, self.reference.landmark_set.names], names=["seed", "case", "landmark"]
+        )
+        frame = pd.DataFrame({"radial_error_mm": self.errors_mm.ravel()}, index=index).reset_index()
+        return frame
+
+
+def score(
+    predictions: Predictions | Path | str,
+    split: str,
+    *,
+    data_dir: Path | str | None = None,
+    space: str | None = None,
+    strict: bool = False,
+    allow_missing: bool = False,
+) -> Score:
+    """Score predictions on one split.
+
+    Parameters
+    ----------
+    predictions : Predictions or path
+        A predictions file, or a bare file of one split (:func:`dgmld_bench.predictions.read_predictions`).
+    split : str
+    data_dir : path, optional
+    space : str, optional
+        The space of a bare file.
+    strict : bool
+        Count errors below the thresholds of SDR only, not those equal to them.
+    allow_missing : bool
+        Score incomplete predictions: what is missing counts as a miss in SDR, and the result says so.
+
+    Raises
+    ------
+    UsageError
+        For an unknown split or space.
+    DataError
+        For data that is not there, predictions that are at fault or, without ``allow_missing``, incomplete.
+    """
+    reference = load_reference(split, data_dir)
+    if not isinstance(predictions, Predictions):
+        predictions = read_predictions(predictions, reference.split, reference.landmark_set, space)
+    return score_against(reference, predictions, strict=strict, allow_missing=allow_missing)
+
+
+def score_against(
+    reference: Reference, predictions: Predictions, *, strict: bool = False, allow_missing: bool = False
+) -> Score:
+    """Score predictions against a reference that is already read; see :func:`score`."""
+    split = reference.split.name
+    _check_fit(reference, predictions)
+    missing = find_missing(predictions, split, reference.ids)
+    if missing and not allow_missing:
+        shown = "\n  ".join(missing[:10]) + (f"\n  … and {len(missing) - 10} more" if len(missing) > 10 else "")
+        raise DataError(
+            f"predictions for split '{split}' are incomplete:\n  {shown}\n"
+            "Add what is missing, or pass --allow-missing to count it as misses."
+        )
+    seeds = tuple(predictions.seeds)
+    predicted = np.stack([world_landmarks(predictions, reference.cases, seed, split) for seed in seeds])
+    errors_mm = metrics.radial_errors(predicted, reference.points) * reference.mm_per_unit[:, None]
+    if np.isnan(errors_mm).all():
+        raise DataError(f"no point of split '{split}' is both predicted and in the reference")
+    pairs = reference.landmark_set.biometric_indices()
+    difference = np.abs(metrics.lengths(predicted, pairs) - metrics.lengths(reference.points, pairs))
+    notes = _notes(reference, len(missing), len(seeds))
+    complete = not missing and len(reference.ids) >= reference.split.n_cases
+    return Score(
+        reference=reference,
+        predictions=predictions,
+        seeds=seeds,
+        errors_mm=errors_mm,
+        biometric_errors_mm=difference * reference.mm_per_unit[:, None],
+        strict=strict,
+        complete=complete,
+        notes=notes,
+    )
+
+
+def world_landmarks(predictions: Predictions, cases: Mapping[str, Case], seed: int, split: str) -> Array:
+    """Return a run's points in world coordinates, ``(case, landmark, axis)``; NaN where missing."""
+    points = predictions.array(seed, split, cases)
+    if predictions.space == "voxel":
+        return np.stack([to_world(p, "voxel", c.affine) for p, c in zip(points, cases.values(), strict=True)])
+    return to_world(points, predictions.space)
+
+
+def _check_fit(reference: Reference, predictions: Predictions) -> None:
+    split = reference.split.name
+    if predictions.landmark_set is not reference.landmark_set:
+        raise DataError(
+            f"split '{split}' has landmarks '{reference.landmark_set.name}', "
+            f"the predictions are for '{predictions.landmark_set.name}' (track '{predictions.track}')"
+        )
+    if not predictions.runs:
+        raise DataError("the predictions hold no run")
+    if split not in predictions.splits:
+        held = ", ".join(predictions.splits) or "none"
+        raise DataError(f"the predictions hold nothing for split '{split}'; they hold: {held}")
+    known = set(reference.split.case_ids or ()) | set(reference.ids)
+    for run in predictions.runs:
+        strange = [c for c in run.predictions.get(split, {}) if c not in known]
+        if strange:
+            shown = ", ".join(f"'{c[:40]}'" for c in strange[:5]) + (" …" if len(strange) > 5 else "")
+            raise DataError(
+                f"seed {run.seed}, split '{split}': {len(strange)} case ids are not of this split: {shown}. "
+                f"Expected ids like {', '.join(reference.ids[:3])}"
+            )
+
+
+def _notes(reference: Reference, n_missing: int, n_seeds: int) -> tuple[str, ...]:
+    split = reference.split
+    notes = []
+    if split.reference == "simulated":
+        notes.append("simulated: the images and their reference are generated; no conclusion about patients follows")
+    if split.reference == "mask-derived":
+        notes.append("mask-derived: the reference comes from the cerebellum label, not from an expert")
+    if n_missing:
+        notes.append(f"incomplete: {n_missing} predictions are missing and count as misses in SDR")
+    if len(reference.ids) < split.n_cases:
+        notes.append(f"partial: {len(reference.ids)} of the split's {split.n_cases} cases are on disk")
+    unset = int((~reference.exists).sum())
+    if unset:
+        notes.append(f"{unset} points have no reference and are left out")
+    if n_seeds < 3:
+        notes.append(f"{n_seeds} of 3 seeds")
+    return tuple(notes)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _named(names: Any, values: Array) -> dict[str, float | None]:
+    return {name: _number(v) for name, v in zip(names, values, strict=True)}
+
+
+def _mean_std(values: Array) -> dict[str, float | None]:
+    """Mean and standard deviation (ddof = 0) over seeds; no deviation of a single seed."""
+    return {"mean": _number(values.mean()), "std": _number(values.std()) if len(values) > 1 else None}
+
+
+def _named_mean_std(names: Any, values: Array) -> dict[str, dict[str, float | None]]:
+    return {name: _mean_std(values[:, i]) for i, name in enumerate(names)}
