@@ -81,6 +81,13 @@ def _window(values: NDArray) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1)
 
 
+def _bounds(volume: NDArray, points: list[Array], margin_vox: float = 6) -> Array:
+    """Return where something is to be seen, ``(low and high, axis)`` in voxels: voxels above the floor, and points."""
+    seen = np.argwhere(volume[::2, ::2, ::2] > volume.min()) * 2.0
+    everything = np.concatenate([seen, *[p[~np.isnan(p).any(axis=1)] for p in points]])
+    return np.stack([everything.min(axis=0) - margin_vox, everything.max(axis=0) + margin_vox])
+
+
 def _draw_volume(case: Case, reference: Array | None, prediction: Array | None) -> Figure:
     """Rows: one biometric each; columns: the three planes through the middle of its two end points."""
     sets = _sets(reference, prediction)
@@ -92,6 +99,7 @@ def _draw_volume(case: Case, reference: Array | None, prediction: Array | None) 
     volume = grid.canonical(stored)  # (x, y, z), RAS+
     step_mm = voxel_sizes(grid.grid_affine)
     low, high = _window(np.asarray(volume[::2, ::2, ::2]))
+    view_mm = _bounds(volume, [grid.to_grid(points) for points, *_ in sets]) * step_mm  # (low and high, xyz)
     pairs = case.landmark_set.biometric_indices()
     figure = _new_figure(10, 3.4 * len(pairs))
     axes = figure.subplots(len(pairs), len(_PLANES), squeeze=False)
@@ -108,6 +116,7 @@ def _draw_volume(case: Case, reference: Array | None, prediction: Array | None) 
                 ends_mm = grid.to_grid(points[[start, end]]) * step_mm
                 axis.plot(ends_mm[:, across], ends_mm[:, up], color=colour, linewidth=0.8, alpha=0.7)
                 _mark(axis, ends_mm[:, across], ends_mm[:, up], colour, marker, name)
+            axis.set(xlim=view_mm[:, across], ylim=view_mm[:, up])
             _frame(axis, plane if row == 0 else "", sides)
         axes[row][0].set_ylabel(f"{biometric.name}", color="white", fontsize=10, labelpad=12)
     _legend(axes[0][-1])
@@ -122,8 +131,7 @@ def _draw_film(case: Case, reference: Array | None, prediction: Array | None) ->
     compared = reference is not None and prediction is not None
     figure = _new_figure(10.5 if compared else 7, 8.5)
     axes = figure.subplots(1, 2, width_ratios=[7, 3]) if compared else [figure.subplots()]
-    low, high = _window(film)
-    axes[0].imshow(film, cmap="gray", extent=(left, right, bottom, top), vmin=low, vmax=high)
+    axes[0].imshow(film, cmap="gray", extent=(left, right, bottom, top))
     if reference is not None and prediction is not None:
         for a, b in zip(reference, prediction, strict=True):
             axes[0].plot([a[0], b[0]], [a[1], b[1]], color="white", linewidth=0.7)
