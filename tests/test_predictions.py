@@ -1,0 +1,217 @@
+"""The predictions format: what it accepts, what it refuses, and in which words."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
+from dgmld_bench.predictions import Predictions, find_missing, json_schema, read_predictions
+from dgmld_bench.splits import get_split
+
+EXAMPLE = {
+    "format": "dgmld-bench/predictions",
+    "version": 1,
+    "track": "dgmld",
+    "method": "BaPDG",
+    "backbone": "unet",
+    "space": "ras_mm",
+    "selection": "target-val",
+    "training_data": ["atlas"],
+    "runs": [
+        {
+            "seed": 0,
+            "predictions": {
+                "lfc": {
+                    "1": {
+                        "TCD1": [12.1, -30.4, -8.0],
+                        "TCD2": [-11.9, -30.2, -8.3],
+                        "HDV1": [0.2, -28.0, 1.0],
+                        "HDV2": [0.1, -31.0, -10.2],
+                        "ADV1": [0.0, -25.1, -4.0],
+                        "ADV2": [0.3, -36.0, -5.1],
+                    }
+                },
+                "feta": {},
+            },
+        }
+    ],
+    "authors": "Gong et al.",
+    "paper": "https://example.org/paper",
+    "code": "https://example.org/code",
+    "description": "…",
+}
+
+
+def changed(**changes):
+    value = json.loads(json.dumps(EXAMPLE))
+    value.update(changes)
+    return value
+
+
+def load(tmp_path, value):
+    path = tmp_path / "preds.json"
+    path.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
+    return Predictions.load(path)
+
+
+def with_point(point, name="TCD1"):
+    value = changed()
+    value["runs"][0]["predictions"]["lfc"]["1"][name] = point
+    return value
+
+
+def test_the_documented_example_loads_and_keeps_every_value(tmp_path):
+    predictions = load(tmp_path, EXAMPLE)
+    assert json.loads(predictions.to_json()) == EXAMPLE
+    assert predictions.array(0, "lfc", ["1"])[0, 5].tolist() == [0.3, -36.0, -5.1]
+
+
+def test_saving_is_canonical_and_atomic(tmp_path):
+    predictions = load(tmp_path, EXAMPLE)
+    predictions.save(tmp_path / "a.json")
+    Predictions.load(tmp_path / "a.json").save(tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "b.json", "preds.json"]
+
+
+@given(st.lists(st.floats(-1000, 1000), min_size=18, max_size=18))
+@settings(max_examples=30)
+def test_numbers_survive_the_file_to_the_last_bit(numbers):
+    points = np.array(numbers).reshape(6, 3)
+    predictions = Predictions(track="phantom", method="m", backbone="b")
+    predictions.add(seed=3, split="phantom-lfc", case="10", landmarks=points)
+    again = Predictions(**json.loads(predictions.to_json()))
+    np.testing.assert_array_equal(again.array(3, "phantom-lfc", ["10"])[0], points)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (changed(extra=1), ["'extra'", "unknown key"]),
+        (changed(version=2), ["version", "1"]),
+        (changed(format="other"), ["format"]),
+        (changed(track="dgmldd"), ["unknown track", "did you mean 'dgmld'"]),
+        (changed(space="px"), ["space 'px'", "3D"]),
+        (changed(selection="test"), ["selection"]),
+        (changed(method=""), ["method"]),
+        (changed(method="x" * 10_000), ["method", "64"]),
+        (changed(method="ab\u202ecd"), ["method", "U+202E"]),
+        (changed(method=3), ["method", "string"]),
+        (changed(paper="javascript:alert(1)"), ["paper", "https://"]),
+        (changed(training_data="atlas"), ["training_data", "list"]),
+        (changed(runs={}), ["runs", "list"]),
+        (changed(runs=EXAMPLE["runs"] * 2), ["seed 0 appears twice"]),
+        (changed(runs=[{"seed": True, "predictions": {}}]), ["run 0", "seed", "integer"]),
+        (changed(runs=[{"seed": -1, "predictions": {}}]), ["seed"]),
+        (changed(runs=[{"seed": 10**30, "predictions": {}}]), ["seed"]),
+        (changed(runs=[{"seed": 0, "predictions": {"isbi": {}}}]), ["split 'isbi'", "lfc-val"]),
+        (changed(runs=[{"seed": 0, "host": "x"}]), ["run 0 (seed 0)", "host", "unknown key"]),
+        (with_point([1, 2]), ["seed 0", "split 'lfc'", "case '1'", "landmark 'TCD1'", "3 numbers", "got 2"]),
+        (with_point([1, 2, "3"]), ["split 'lfc'", "case '1'", "landmark 'TCD1'", "number"]),
+        (with_point([1, 2, True]), ["landmark 'TCD1'", "number"]),
+        (with_point([1, 2, None]), ["landmark 'TCD1'", "number"]),
+        (with_point([1, 2, 1e9]), ["landmark 'TCD1'", "beyond"]),
+        (with_point([1, 2, 3], "TCD3"), ["unknown landmark 'TCD3'", "TCD1"]),
+    ],
+)
+def test_faults_are_refused_in_words_that_name_the_place(tmp_path, value, words):
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, value)
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 1000
+    for word in ["preds.json", *words]:
+        assert word in message, message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "not valid JSON"),
+        ("[]", "expected a JSON object"),
+        ("{}", "no key 'format'"),
+        ('{"a": 1, "a": 2}', "twice"),
+        ('{"format": NaN}', "NaN"),
+        ('{"format": 1e999}', "format"),
+        ("[" * 200_000, "nested too deeply|not valid JSON"),
+        ('{"format": ' + "9" * 10_000 + "}", "JSON"),
+        ("\ufeff{}", "JSON"),
+    ],
+)
+def test_hostile_text_is_refused(tmp_path, text, words):
+    with pytest.raises(DataError, match=words):
+        load(tmp_path, text)
+
+
+def test_bytes_that_are_not_text_and_files_too_large_are_refused(tmp_path):
+    path = tmp_path / "preds.json"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="UTF-8"):
+        Predictions.load(path)
+    path.write_text(json.dumps(EXAMPLE))
+    with pytest.raises(DataError, match="at most 10 "):
+        Predictions.load(path, max_bytes=10)
+    with pytest.raises(DataError, match="no such file"):
+        Predictions.load(tmp_path / "none.json")
+    with pytest.raises(DataError, match="cannot be read"):
+        Predictions.load(tmp_path)
+
+
+def test_infinite_numbers_are_refused(tmp_path):
+    text = json.dumps(EXAMPLE).replace("12.1", "1e400")
+    with pytest.raises(DataError, match="landmark 'TCD1'"):
+        load(tmp_path, text)
+
+
+def test_add_takes_arrays_and_names_and_refuses_what_does_not_fit():
+    predictions = Predictions(track="ceph", method="m", backbone="b")
+    assert predictions.space == "px"
+    points = np.arange(38.0).reshape(19, 2)
+    predictions.add(seed=0, split="isbi", case="151", landmarks=points)
+    predictions.add(seed=0, split="isbi", case="152", landmarks=dict(zip(CEPHALOMETRIC.names, points, strict=True)))
+    np.testing.assert_array_equal(*predictions.array(0, "isbi", ["151", "152"]))
+    with pytest.raises(DataError, match=r"\(19, 2\), got \(2, 19\)"):
+        predictions.add(seed=0, split="isbi", case="153", landmarks=points.T)
+    with pytest.raises(DataError, match="case '153', landmark 'sella'"):
+        predictions.add(seed=0, split="isbi", case="153", landmarks=points * np.nan)
+    assert list(predictions.run(0).predictions["isbi"]) == ["151", "152"]
+
+
+def test_missing_points_are_named(tmp_path):
+    value = changed()
+    del value["runs"][0]["predictions"]["lfc"]["1"]["HDV2"]
+    assert find_missing(load(tmp_path, value), "lfc", ["1", "2"]) == [
+        "seed 0, case '1', landmark 'HDV2'",
+        "seed 0, case '2'",
+    ]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_bare_files_in_both_layouts(tmp_path, named):
+    points = np.arange(38.0).reshape(19, 2)
+    value = dict(zip(CEPHALOMETRIC.names, points.tolist(), strict=True)) if named else points.tolist()
+    path = tmp_path / "bare.json"
+    path.write_text(json.dumps({"151": value}))
+    predictions = read_predictions(path, get_split("isbi"), CEPHALOMETRIC)
+    assert predictions.space == "px"
+    np.testing.assert_array_equal(predictions.array(0, "isbi", ["151"])[0], points)
+
+
+def test_bare_files_at_fault(tmp_path):
+    path = tmp_path / "bare.json"
+    for text, words in [("[]", "got list"), ("{}", "empty"), ('{"1": [[0, 0, 0]]}', "expected 6 points, got 1")]:
+        path.write_text(text)
+        with pytest.raises(DataError, match=words):
+            read_predictions(path, get_split("lfc"), CEREBELLUM)
+    path.write_text(json.dumps(EXAMPLE))
+    with pytest.raises(UsageError, match="contradicts"):
+        read_predictions(path, get_split("lfc"), CEREBELLUM, "lps_mm")
+
+
+def test_the_schema_describes_the_example():
+    schema = json_schema()
+    assert set(schema["properties"]) == set(EXAMPLE)
+    assert schema["additionalProperties"] is False

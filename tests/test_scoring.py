@@ -1,0 +1,182 @@
+"""Scoring: hand-computed results on cases made in memory, and the golden check on real files."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgmld_bench import metrics
+from dgmld_bench.cases import Case
+from dgmld_bench.errors import DataError
+from dgmld_bench.geometry import flip_ras_lps, world_to_index
+from dgmld_bench.landmarks import CEREBELLUM
+from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring import Reference, score, score_against
+from dgmld_bench.splits import get_split
+from dgmld_bench.statistics import bootstrap_interval, resampled_means, resampling_counts
+
+IDS = ("1", "2", "3", "4")
+AFFINE = np.array([[0, -0.5, 0, 10.0], [0.6, 0, 0, -20], [0, 0, -0.8, 5], [0, 0, 0, 1]])
+POINTS = np.random.default_rng(0).normal(scale=20, size=(4, 6, 3))
+
+
+def reference(points=POINTS, split="phantom-feta"):
+    cases = {i: Case(i, split, CEREBELLUM, image=lambda: np.zeros((2, 2, 2)), affine=lambda: AFFINE) for i in IDS}
+    return Reference(get_split(split), CEREBELLUM, IDS, points, np.ones(4), cases)
+
+
+def predictions(shift=(0.0, 0.0, 0.0), seeds=(0,), space="ras_mm", points=POINTS, track="phantom"):
+    result = Predictions(track=track, method="m", backbone="b", space=space)
+    for seed in seeds:
+        for i, case in enumerate(IDS):
+            moved = points[i] + np.array(shift) * (seed + 1)
+            if space == "lps_mm":
+                moved = flip_ras_lps(moved)
+            if space == "voxel":
+                moved = world_to_index(AFFINE, moved)
+            result.add(seed=seed, split="phantom-feta", case=case, landmarks=moved)
+    return result
+
+
+@pytest.mark.parametrize("space", ["ras_mm", "lps_mm", "voxel"])
+def test_the_same_points_score_the_same_in_every_space(space):
+    result = score_against(reference(), predictions((0, 3, 4), space=space))
+    np.testing.assert_allclose(result.errors_mm, 5.0, atol=1e-9)
+
+
+def test_mean_and_deviation_over_seeds():
+    value = score_against(reference(), predictions((1, 0, 0), seeds=(0, 1, 2))).to_dict()
+    assert value["mre_mm"]["mean"] == pytest.approx(2.0)  # seeds score 1, 2 and 3
+    assert value["mre_mm"]["std"] == pytest.approx(np.sqrt(2 / 3))  # ddof = 0
+    assert [run["mre_mm"] for run in value["runs"]] == pytest.approx([1, 2, 3])
+    assert value["runs"][1]["sdr_percent"]["2.5"] == 100
+    assert value["mre_mm"]["ci95"] == pytest.approx([2, 2])
+
+
+def test_one_seed_has_no_deviation():
+    assert score_against(reference(), predictions()).to_dict()["mre_mm"]["std"] is None
+
+
+def test_biometric_errors_are_differences_of_lengths():
+    points = POINTS.copy()
+    length = np.linalg.norm(points[:, 0] - points[:, 1], axis=1, keepdims=True)
+    points[:, 0] += 2.0 * (points[:, 0] - points[:, 1]) / length  # TCD 2 mm longer
+    value = score_against(reference(), predictions(points=points)).to_dict()
+    assert value["biometric_error_mm"]["TCD"]["mean"] == pytest.approx(2.0)
+    assert value["biometric_error_mm"]["HDV"]["mean"] == 0
+
+
+def test_incomplete_predictions_are_refused_by_name_or_counted_as_misses():
+    incomplete = predictions()
+    del incomplete.runs[0].predictions["phantom-feta"]["2"]
+    del incomplete.runs[0].predictions["phantom-feta"]["3"]["ADV1"]
+    with pytest.raises(DataError, match=r"case '2'\n.*case '3', landmark 'ADV1'"):
+        score_against(reference(), incomplete)
+    result = score_against(reference(), incomplete, allow_missing=True)
+    value = result.to_dict()
+    assert value["complete"] is False and value["coverage"] == pytest.approx(17 / 24)
+    assert value["runs"][0]["sdr_percent"]["4.0"] == pytest.approx(100 * 17 / 24)
+    assert value["mre_mm"]["mean"] == 0
+    assert any("7 predictions" in n or "2 predictions" in n for n in value["notes"])
+
+
+def test_missing_references_are_left_out():
+    points = POINTS.copy()
+    points[0, 0] = np.nan
+    value = score_against(reference(points), predictions((0, 0, 1))).to_dict()
+    assert value["mre_mm"]["mean"] == pytest.approx(1) and value["coverage"] == 1
+    assert value["runs"][0]["sdr_percent"]["2.0"] == 100
+    assert any("1 points have no reference" in n for n in value["notes"])
+
+
+def test_unknown_cases_and_other_splits_are_refused():
+    strange = predictions()
+    strange.add(seed=0, split="phantom-feta", case="99", landmarks=POINTS[0])
+    with pytest.raises(DataError, match="'99'"):
+        score_against(reference(), strange)
+    with pytest.raises(DataError, match="nothing for split 'phantom-lfc'"):
+        score_against(reference(split="phantom-lfc"), predictions())
+
+
+def test_a_case_of_the_split_that_is_not_on_disk_is_no_fault_and_the_result_is_partial():
+    extra = predictions()
+    extra.add(seed=0, split="phantom-feta", case="55", landmarks=POINTS[0])
+    value = score_against(reference(), extra).to_dict()
+    assert value["complete"] is False and any("4 of the split's 55" in n for n in value["notes"])
+
+
+def test_the_hash_of_the_reference_sees_every_change():
+    moved = POINTS.copy()
+    moved[3, 5, 2] = np.nextafter(moved[3, 5, 2], 100)
+    assert len({reference().sha256, reference(moved).sha256, reference(split="phantom-lfc").sha256}) == 3
+    assert reference().sha256 == reference(POINTS.copy()).sha256
+
+
+def test_table_is_tidy():
+    frame = score_against(reference(), predictions((0, 0, 1), seeds=(0, 5))).table()
+    assert list(frame.columns) == ["seed", "case", "landmark", "radial_error_mm"] and len(frame) == 2 * 4 * 6
+
+
+def test_the_interval_resamples_cases_not_points():
+    errors = np.repeat(np.array([[0.0], [1.0]]), 6, axis=1)[None]  # two cases whose landmarks agree
+    low, high = bootstrap_interval(errors)
+    assert (low, high) == (0.0, 1.0)
+    assert bootstrap_interval(errors[:, :1]) is None
+
+
+def test_resampled_means_follow_the_definition():
+    rng = np.random.default_rng(1)
+    errors, counts = rng.random((2, 5, 3)), resampling_counts(5, 20)
+    errors[0, 2, 1] = np.nan
+    for b in range(20):
+        drawn = np.repeat(np.arange(5), counts[b].astype(int))
+        np.testing.assert_allclose(resampled_means(errors, counts)[:, b], metrics.mean_radial_error(errors[:, drawn]))
+
+
+REAL = os.environ.get("DGMLD_BENCH_REAL_DATA")
+
+
+@pytest.mark.skipif(not REAL, reason="DGMLD_BENCH_REAL_DATA is not set: the real ISBI-2015 files are not here")
+@pytest.mark.parametrize(
+    ("name", "split", "mre", "sdr"),
+    [
+        ("test1", "isbi", "1.124", ["87.12", "92.53", "96.11", "98.39"]),
+        ("test2", "isbi-val", "1.463", ["74.74", "83.47", "88.84", "94.63"]),
+    ],
+)
+def test_published_predictions_score_to_every_published_digit(tmp_path_factory, name, split, mre, sdr):
+    data_dir = isbi_data(tmp_path_factory)
+    path = Path(REAL) / "isbi2015_published_predictions" / f"{name}_predictions.json"
+    value = score(path, split, data_dir=data_dir).to_dict()
+    assert f"{value['mre_mm']['mean']:.3f}" == mre
+    assert [f"{v:.2f}" for v in value["runs"][0]["sdr_percent"].values()] == sdr
+    assert value["complete"] is True
+
+
+@pytest.mark.skipif(not REAL, reason="DGMLD_BENCH_REAL_DATA is not set: the real ISBI-2015 files are not here")
+def test_two_doctors_and_the_tie_at_twenty_pixels(tmp_path_factory):
+    from dgmld_bench.cases import load_split
+
+    cases = load_split("isbi", references=True, data_dir=isbi_data(tmp_path_factory))
+    senior, junior = (np.stack([c.annotations[who] for c in cases]) for who in ("senior", "junior"))
+    errors_mm = metrics.radial_errors(junior, senior) * cases[0].spacing_mm
+    assert f"{metrics.mean_radial_error(errors_mm):.3f}" == "2.363"
+    assert f"{metrics.success_rates(errors_mm, [2.0]).item():.2f}" == "55.54"
+    in_mm = metrics.radial_errors(junior * 0.1, senior * 0.1)
+    assert f"{metrics.success_rates(in_mm, [2.0]).item():.2f}" == "55.44"  # what the rule is for
+
+
+def isbi_data(tmp_path_factory):
+    from dgmld_bench.importing import import_source
+
+    folder = tmp_path_factory.getbasetemp() / "isbi-data"
+    if not (folder / "isbi" / "register.json").exists():
+        import_source("isbi", Path(REAL) / "isbi2015", data_dir=folder)
+    return folder
+
+
+def test_json_output_holds_nothing_that_json_cannot():
+    text = json.dumps(score_against(reference(), predictions()).to_dict(), allow_nan=False)
+    assert json.loads(text)["protocol"] == 1
