@@ -144,7 +144,7 @@ class Score:
 
     @property
     def interval_mm(self) -> tuple[float, float] | None:
-        """95 % bootstrap interval of the seed-averaged Average, clustered by case; None for a single case."""
+        """95 % bootstrap interval of the seed-averaged Average, by case and seed; None for a single case."""
         return bootstrap_interval(self.errors_mm)
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.predictions import Predictions
 from dgmld_bench.scoring import Reference, score, score_against
 from dgmld_bench.splits import get_split
-from dgmld_bench.statistics import bootstrap_interval, resampled_means, resampling_counts
 
 IDS = ("1", "2", "3", "4")
 AFFINE = np.array([[0, -0.5, 0, 10.0], [0.6, 0, 0, -20], [0, 0, -0.8, 5], [0, 0, 0, 1]])
@@ -52,7 +51,7 @@ def test_mean_and_deviation_over_seeds():
     assert value["mre_mm"]["std"] == pytest.approx(np.sqrt(2 / 3))  # ddof = 0
     assert [run["mre_mm"] for run in value["runs"]] == pytest.approx([1, 2, 3])
     assert value["runs"][1]["sdr_percent"]["2.5"] == 100
-    assert value["mre_mm"]["ci95"] == pytest.approx([2, 2])
+    assert value["mre_mm"]["ci95"] == pytest.approx([1, 3])  # cases agree, seeds do not
 
 
 def test_one_seed_has_no_deviation():
@@ -119,22 +118,6 @@ def test_table_is_tidy():
     assert list(frame.columns) == ["seed", "case", "landmark", "radial_error_mm"] and len(frame) == 2 * 4 * 6
 
 
-def test_the_interval_resamples_cases_not_points():
-    errors = np.repeat(np.array([[0.0], [1.0]]), 6, axis=1)[None]  # two cases whose landmarks agree
-    low, high = bootstrap_interval(errors)
-    assert (low, high) == (0.0, 1.0)
-    assert bootstrap_interval(errors[:, :1]) is None
-
-
-def test_resampled_means_follow_the_definition():
-    rng = np.random.default_rng(1)
-    errors, counts = rng.random((2, 5, 3)), resampling_counts(5, 20)
-    errors[0, 2, 1] = np.nan
-    for b in range(20):
-        drawn = np.repeat(np.arange(5), counts[b].astype(int))
-        np.testing.assert_allclose(resampled_means(errors, counts)[:, b], metrics.mean_radial_error(errors[:, drawn]))
-
-
 REAL = os.environ.get("DGMLD_BENCH_REAL_DATA")
 
 
@@ -165,7 +148,7 @@ def test_two_doctors_and_the_tie_at_twenty_pixels(tmp_path_factory):
     assert f"{metrics.mean_radial_error(errors_mm):.3f}" == "2.363"
     assert f"{metrics.success_rates(errors_mm, [2.0]).item():.2f}" == "55.54"
     in_mm = metrics.radial_errors(junior * 0.1, senior * 0.1)
-    assert f"{metrics.success_rates(in_mm, [2.0]).item():.2f}" == "55.44"  # what the rule is for
+    assert metrics.success_rates(in_mm, [2.0]).item() < 55.5  # the ties that this way of measuring loses
 
 
 def isbi_data(tmp_path_factory):

@@ -43,7 +43,7 @@ def score(
     """Score predictions against the reference of a split.
 
     Prints MRE per landmark, their Average, SDR and (3D) the errors of the biometrics; mean ± standard deviation over
-    seeds, and a 95 % interval by resampling cases. Exit code 1 when predictions are incomplete or at fault.
+    seeds, and a 95 % interval by resampling cases and seeds. Exit code 1 when predictions are incomplete or at fault.
 
         dgmld-bench score preds.json --split feta --json result.json
     """
