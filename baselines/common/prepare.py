@@ -133,7 +133,9 @@ def preprocess_mask(case: Case, grid_shape: Sequence[int]) -> NDArray[np.uint8]:
     if case.mask is None:
         raise DataError(f"{where} has no mask; this method pre-trains on masks")
     grid = NetworkGrid(case.affine, tuple(case.mask.shape), tuple(grid_shape))
-    mask = resample(grid.canonical(cerebellum(case.mask)), grid_shape) >= 0.5
+    mask = (
+        resample(grid.canonical(cerebellum(case.mask, case.affine, case.info.get("label_scheme"))), grid_shape) >= 0.5
+    )
     if not mask.any():
         raise DataError(f"{where}: no cerebellum in its mask")
     return mask.astype(np.uint8)

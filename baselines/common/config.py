@@ -1,0 +1,99 @@
+"""Presets: everything of a training that is a number, in one place.
+
+``paper`` is the paper's recipe (AAAI 2025, implementation details), ``small`` the same recipe for minutes on a CPU,
+``smoke`` runs in seconds and learns little: it is for tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dgmld_bench.errors import unknown_name
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The size and the recipe of a training.
+
+    Attributes
+    ----------
+    name : str
+    grid_shape : tuple of int
+        What the network sees, canonical axis order: 3D (x, y, z), 2D (row, column).
+    width : int
+        Channels of the network's first level.
+    pretrain_epochs, epochs : int
+        Length of the two stages. Methods without pre-training skip the first.
+    sigma_vox : float
+        Width of the Gaussian heatmaps, in voxels or pixels of the *heatmap's* grid.
+    heatmap_stride : int
+        The heatmap's grid is the network's grid divided by this.
+    refine : bool
+        Decode below the voxel; without it, landmarks lie on voxel centres (plain argmax, as published).
+    schedule : {"constant", "cosine"}
+        Course of the learning rate over a stage.
+    precision : {"fp32", "bf16"}
+        Unless ``--precision`` says otherwise.
+    batch_size : int
+    learning_rate : float
+    """
+
+    name: str
+    grid_shape: tuple[int, ...]
+    width: int
+    pretrain_epochs: int
+    epochs: int
+    sigma_vox: float
+    heatmap_stride: int = 1
+    refine: bool = False
+    schedule: Literal["constant", "cosine"] = "constant"
+    precision: Precision = "fp32"
+    batch_size: int = 4
+    learning_rate: float = 1e-3
+
+    @property
+    def dimension(self) -> int:
+        """2 or 3."""
+        return len(self.grid_shape)
+
+    @property
+    def heatmap_shape(self) -> tuple[int, ...]:
+        """Shape of the grid of the heatmaps."""
+        return tuple(n // self.heatmap_stride for n in self.grid_shape)
+
+    @property
+    def range_vox(self) -> int:
+        """Reach of BaPDG's distance map: the paper's N = 5 voxels at 128, and in proportion on other grids.
+
+        Five voxels of a 64³ grid would be twice as wide in millimetres.
+
+        >>> [PRESETS[3][name].range_vox for name in ("paper", "small", "smoke")]
+        [5, 3, 1]
+        """
+        return max(1, int(5 * max(self.heatmap_shape) / 128 + 0.5))
+
+
+#: dimension -> name -> preset. The paper gives no grid for 2D: that of 2D ``paper`` is ours.
+PRESETS: dict[int, dict[str, Preset]] = {
+    3: {
+        "paper": Preset("paper", (128, 128, 128), 32, 50, 50, sigma_vox=5.0),
+        "small": Preset("small", (64, 64, 64), 16, 50, 50, sigma_vox=2.5, precision="bf16"),
+        "smoke": Preset("smoke", (32, 32, 32), 4, 2, 2, sigma_vox=1.25),
+    },
+    2: {
+        "paper": Preset("paper", (512, 416), 32, 50, 50, 2.7, 2, refine=True, schedule="cosine"),
+        "small": Preset("small", (384, 320), 32, 10, 30, 2.0, 2, refine=True, schedule="cosine", precision="bf16"),
+        "smoke": Preset("smoke", (96, 80), 4, 2, 2, 1.0, 2, refine=True, schedule="cosine"),
+    },
+}
+
+
+def get_preset(name: str, dimension: int) -> Preset:
+    """Return a preset by name for 2D or 3D; UsageError with the known names when there is none."""
+    try:
+        return PRESETS[dimension][name]
+    except KeyError:
+        raise unknown_name("preset", name, tuple(PRESETS[dimension])) from None

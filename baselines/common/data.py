@@ -1,0 +1,97 @@
+"""What training and prediction see of a split: prepared images, and landmarks on the heatmap's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from baselines.common.config import Preset
+from baselines.common.heatmaps import from_heatmap_grid, to_heatmap_grid
+from baselines.common.prepare import FULL_SCALE, Cache, PreparedCase
+from dgmld_bench.cases import load_split
+from dgmld_bench.splits import Track
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Cases with their reference landmarks.
+
+    Attributes
+    ----------
+    cases : list of PreparedCase
+    world : array, shape (case, landmark, axis)
+        Reference landmarks in world coordinates; NaN where missing.
+    heatmap_points : array, shape (case, landmark, axis)
+        The same in indices of the heatmap's grid.
+    mm_per_unit : array, shape (case,)
+        Millimetres in one unit of world coordinates.
+    """
+
+    cases: list[PreparedCase]
+    world: Array
+    heatmap_points: Array
+    mm_per_unit: Array
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def subset(self, keep: Sequence[int]) -> TrainingSet:
+        """Return the cases at these places."""
+        return TrainingSet(
+            [self.cases[i] for i in keep], self.world[keep], self.heatmap_points[keep], self.mm_per_unit[keep]
+        )
+
+
+def load_training_set(
+    split: str, preset: Preset, data_dir: Path | None, *, masks: bool = False, progress: Progress | None = None
+) -> TrainingSet:
+    """Prepare a training or validation split. A test split raises: its references are withheld."""
+    prepared = prepare(split, preset, data_dir, masks=masks, progress=progress)
+    cases = load_split(split, data_dir=data_dir)
+    world = np.stack([case.landmarks for case in cases])
+    points = np.stack([p.grid.to_grid(w) for p, w in zip(prepared, world, strict=True)])
+    heatmap_points = to_heatmap_grid(torch.from_numpy(points), preset.heatmap_stride).numpy()
+    return TrainingSet(prepared, world, heatmap_points, np.array([case.mm_per_unit for case in cases]))
+
+
+def prepare(
+    split: str, preset: Preset, data_dir: Path | None, *, masks: bool = False, progress: Progress | None = None
+) -> list[PreparedCase]:
+    """Prepare the images of any split, telling ``progress(split, done, total)``."""
+    on_case = (lambda done, total: progress(split, done, total)) if progress else None
+    return Cache(preset.grid_shape, data_dir).prepare(split, masks=masks, on_case=on_case)
+
+
+def withhold_fifths(data: TrainingSet) -> tuple[TrainingSet, TrainingSet]:
+    """Return (training, validation): every fifth case in the order of ids is withheld for selection."""
+    places = np.arange(len(data))
+    return data.subset(places[places % 5 != 4]), data.subset(places[places % 5 == 4])
+
+
+def selection_splits(track: Track, select: str) -> tuple[str | None, str]:
+    """Return the validation split (None: withhold every fifth training case) and the name of the selection."""
+    if track.validation_is_source:
+        return track.validation, "source-val"
+    return (track.validation, select) if select == "target-val" else (None, select)
+
+
+def image_batch(images: Sequence[NDArray], device: torch.device) -> Tensor:
+    """Return images in [0, 1] as float32 ``(batch, 1, *grid)`` on the device."""
+    batch = torch.from_numpy(np.stack(images).astype(np.float32))
+    if images[0].dtype == np.uint16:
+        batch /= FULL_SCALE
+    return batch.unsqueeze(1).to(device)
+
+
+def world_points(heatmap_points: Tensor, case: PreparedCase, preset: Preset) -> Array:
+    """Take decoded points ``(landmark, axis)`` of the heatmap's grid to world coordinates."""
+    return case.grid.to_world(from_heatmap_grid(heatmap_points.double().cpu(), preset.heatmap_stride).numpy())

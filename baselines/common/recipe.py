@@ -1,0 +1,213 @@
+"""The two-stage recipe: pre-train if the method does, learn landmarks, select on validation data, predict once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from baselines.common.augment import random_rotations, rotate_images, rotate_points
+from baselines.common.checkpoint import save_checkpoint
+from baselines.common.config import Precision, Preset
+from baselines.common.data import TrainingSet, image_batch
+from baselines.common.heatmaps import gaussian_heatmaps, known_landmarks
+from baselines.common.method import Method, Pretraining, Subject
+from baselines.common.networks import build_network
+from baselines.common.predicting import Runtime, predict_points
+from baselines.common.prepare import FULL_SCALE, PreparedCase
+from baselines.common.trainer import Epoch, Stage, train
+from dgmld_bench.metrics import mean_radial_error, radial_errors
+from dgmld_bench.splits import get_track
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+Boundaries = Callable[[PreparedCase], "Array"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the result of a training, beside the data.
+
+    Attributes
+    ----------
+    method : Method
+    track, backbone, selection : str
+    preset : Preset
+    device : str
+        As PyTorch names it.
+    precision : {"fp32", "bf16"}
+    edges : str or None
+        2D: the folder of edge maps, None for the built-in detector.
+    """
+
+    method: Method
+    track: str
+    backbone: str
+    preset: Preset
+    selection: str
+    device: str = "cpu"
+    precision: Precision = "fp32"
+    edges: str | None = None
+
+    def card(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        return {
+            "method": self.method.name,
+            "track": self.track,
+            "backbone": self.backbone,
+            "preset": asdict(self.preset),
+            "selection": self.selection,
+            "device": torch.device(self.device).type,
+            "precision": self.precision,
+            "edges": self.edges,
+        }
+
+    @property
+    def training_data(self) -> list[str]:
+        """Names of everything trained on, as predictions declare it."""
+        return [get_track(self.track).train]
+
+    @property
+    def runtime(self) -> Runtime:
+        """Where and how precisely the network computes."""
+        return Runtime(torch.device(self.device), self.precision)
+
+
+def train_seed(
+    settings: Settings,
+    seed: int,
+    training: TrainingSet,
+    validation: TrainingSet,
+    folder: Path,
+    *,
+    boundary: Boundaries | None = None,
+    on_epoch: Callable[[str, Epoch], None] | None = None,
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Train one network and leave its checkpoint in the folder; resumes what was interrupted.
+
+    Returns
+    -------
+    network : nn.Module
+        With the weights that validation selected.
+    record : dict
+        Parameters, seconds and history by stage, and the selected epoch.
+    """
+    preset, runtime = settings.preset, settings.runtime
+    torch.manual_seed(seed)
+    network = build_network(
+        settings.backbone,
+        preset.grid_shape,
+        training.world.shape[1],
+        width=preset.width,
+        output_stride=preset.heatmap_stride,
+    )
+    network = runtime.place(network)
+    record: dict[str, Any] = {"parameters": sum(p.numel() for p in network.parameters()), "stages": {}}
+
+    def run(stage: Stage, loss: Any, validate: Any, stream: int) -> list[Epoch]:
+        start = time.monotonic()
+        history = train(
+            network,
+            stage,
+            len(training),
+            loss,
+            seed=seed * 2 + stream,
+            state_file=folder / f"{stage.name}.state",
+            validate=validate,
+            on_epoch=(lambda e: on_epoch(stage.name, e)) if on_epoch else None,
+        )
+        record["stages"][stage.name] = {
+            "seconds": sum(e.seconds for e in history),
+            "seconds_this_time": time.monotonic() - start,
+            "history": [asdict(e) for e in history],
+        }
+        return history
+
+    pretraining = settings.method.pretraining_for(preset.dimension)
+    if pretraining:
+        stage = Stage("pretrain", preset.pretrain_epochs, preset.batch_size, preset.learning_rate, preset.schedule)
+        subjects = [_subject(case, pretraining, preset, boundary) for case in training.cases]
+        run(stage, _pretraining_loss(network, subjects, pretraining, settings), None, 0)
+    stage = Stage("finetune", preset.epochs, preset.batch_size, preset.learning_rate, preset.schedule)
+    history = run(
+        stage, _landmark_loss(network, training, settings), lambda: validation_mre(network, validation, settings), 1
+    )
+    best = min(history, key=lambda e: (e.validation_mm, e.number))
+    record |= {"selected_epoch": best.number + 1, "validation_mre_mm": best.validation_mm}
+    save_checkpoint(
+        folder, network, settings.card() | {"seed": seed, "training_data": settings.training_data, "record": record}
+    )
+    for name in ("pretrain", "finetune"):
+        (folder / f"{name}.state").unlink(missing_ok=True)
+    return network, record
+
+
+def validation_mre(network: nn.Module, validation: TrainingSet, settings: Settings) -> float:
+    """Return the Average MRE in millimetres on validation cases, through each case's exact geometry."""
+    predicted = np.stack(list(predict_points(network, validation.cases, settings.preset, settings.runtime)))
+    return float(mean_radial_error(radial_errors(predicted, validation.world) * validation.mm_per_unit[:, None]))
+
+
+def _landmark_loss(
+    network: nn.Module, data: TrainingSet, settings: Settings
+) -> Callable[[list[int], int, torch.Generator], Tensor]:
+    """MSE between heatmaps (Eq. 33); the points are rotated, the heatmaps built from them."""
+    preset, runtime = settings.preset, settings.runtime
+    points = torch.from_numpy(data.heatmap_points)
+    buffer: Tensor | None = None
+
+    def loss(items: list[int], epoch: int, generator: torch.Generator) -> Tensor:
+        nonlocal buffer
+        rotations = random_rotations(len(items), preset.dimension, settings.method.fine_tune_rotation_deg, generator)
+        images = rotate_images(image_batch([data.cases[i].image for i in items], runtime.device), rotations)
+        rotated = rotate_points(points[items], rotations, preset.heatmap_shape)
+        if buffer is None or len(buffer) != len(items):
+            shape = (len(items), points.shape[1], *preset.heatmap_shape)
+            buffer = torch.empty(shape, device=runtime.device)
+        target = gaussian_heatmaps(rotated.to(runtime.device), preset.heatmap_shape, preset.sigma_vox, out=buffer)
+        error = (runtime.forward(network, images) - target).square()
+        known = known_landmarks(rotated)
+        if not known.all():
+            error = error.flatten(2).mean(-1)[known.to(runtime.device)]
+        return error.mean()
+
+    return loss
+
+
+def _pretraining_loss(
+    network: nn.Module, subjects: list[tuple[Array, Array]], pretraining: Pretraining, settings: Settings
+) -> Callable[[list[int], int, torch.Generator], Tensor]:
+    """All output channels regress the same map, rotated with the input."""
+    preset, runtime = settings.preset, settings.runtime
+
+    def loss(items: list[int], epoch: int, generator: torch.Generator) -> Tensor:
+        rotations = random_rotations(len(items), preset.dimension, pretraining.rotation_deg, generator)
+        images = rotate_images(image_batch([subjects[i][0] for i in items], runtime.device), rotations)
+        target = rotate_images(image_batch([subjects[i][1] for i in items], runtime.device), rotations)
+        return pretraining.loss(runtime.forward(network, images), target, epoch, preset.pretrain_epochs)
+
+    return loss
+
+
+def _subject(
+    case: PreparedCase, pretraining: Pretraining, preset: Preset, boundary: Boundaries | None
+) -> tuple[Array, Array]:
+    """Return what the network sees and what it regresses in pre-training, both float32."""
+    image = np.asarray(case.image, dtype=np.float32) / FULL_SCALE
+    subject = Subject(
+        image=image,
+        mask=None if case.mask is None else np.asarray(case.mask, dtype=bool),
+        boundary=boundary(case) if boundary and pretraining.needs == "boundary" else None,
+        range_vox=preset.range_vox,
+        heatmap_stride=preset.heatmap_stride,
+    )
+    return pretraining.input(subject), pretraining.target(subject)

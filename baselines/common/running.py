@@ -1,0 +1,302 @@
+"""One run of a method: every seed trained or resumed, every test split predicted once, results written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from baselines.common.config import Precision, get_preset
+from baselines.common.method import Method
+from dgmld_bench import store
+from dgmld_bench.cases import load_split
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.files import atomic_write, read_json, write_json
+from dgmld_bench.predictions import Predictions
+from dgmld_bench.splits import Track, get_split, get_track
+
+if TYPE_CHECKING:
+    from baselines.common.data import TrainingSet
+    from baselines.common.recipe import Settings
+    from baselines.common.trainer import Epoch
+
+console = Console(stderr=True)
+
+
+def run_method(
+    method: Method,
+    *,
+    track: str,
+    backbone: str,
+    preset: Preset | str,
+    seeds: list[int],
+    out: Path | None,
+    select: str,
+    device: str | None,
+    precision: Precision | None,
+    edges: Path | None,
+    data_dir: Path | None,
+    command: str,
+    show_scores: bool = True,
+) -> Path:
+    """Train, predict and score; returns the folder with the results. See ``run.py --help``."""
+    the_track = get_track(track)
+    the_preset = get_preset(preset, the_track.landmarks.dimension) if isinstance(preset, str) else preset
+    method.pretraining_for(the_preset.dimension)  # refuses what cannot be trained before anything long starts
+    ensure_phantom(the_track, data_dir)
+    tests = splits_on_disk(the_track.tests, data_dir)
+
+    from baselines.common.data import selection_splits
+    from baselines.common.predicting import choose_device
+    from baselines.common.recipe import Settings
+
+    validation_split, selection = selection_splits(the_track, select)
+    settings = Settings(
+        method=method,
+        track=track,
+        backbone=backbone,
+        preset=the_preset,
+        selection=selection,
+        device=choose_device(device),
+        precision=precision or the_preset.precision,
+        edges=None if edges is None else str(edges),
+    )
+    folder = out or Path("runs") / track / f"{method.name.lower()}-{backbone}-{the_preset.name}"
+    identity = _claim(folder, settings, the_track, validation_split, tests, data_dir)
+    results = Predictions(
+        track=track,
+        method=method.name,
+        backbone=backbone,
+        selection=selection,
+        training_data=settings.training_data,
+        authors=method.authors,
+        paper=method.paper,
+    )
+    records: dict[str, Any] = {}
+    with make_progress() as progress:
+        data: tuple[TrainingSet, TrainingSet] | None = None
+        for seed in seeds:
+            place = folder / f"seed-{seed}"
+            if not (place / "predictions.json").is_file():
+                if data is None:
+                    data = _load(settings, the_track, validation_split, data_dir, progress)
+                _train_and_predict(settings, seed, data, tests, place, data_dir, progress, results)
+            done = Predictions.load(place / "predictions.json")
+            results.runs.append(done.run(seed))
+            records[str(seed)] = read_json(place / "checkpoint.json")["record"]
+    results.save(folder / "predictions.json")
+    write_json(folder / "run.json", _sidecar(command, identity, records))
+    if show_scores:
+        print_scores(results, tests, data_dir)
+        Console(soft_wrap=True).print(f"wrote {folder / 'predictions.json'}")
+    return folder
+
+
+def ensure_phantom(track: Track, data_dir: Path | None) -> None:
+    """Generate the small phantom where the phantom track is asked for and there is none."""
+    if track.name != "phantom" or store.has_register("phantom", data_dir):
+        return
+    from dgmld_bench.sources import get_source
+
+    console.print("The phantom is not on disk yet: generating the small one.")
+    with make_progress() as progress:
+        task = progress.add_task("phantom", total=None, note="")
+        get_source("phantom").generate(  # type: ignore[attr-defined]
+            data_dir, size="small", progress=lambda done, total: progress.update(task, completed=done, total=total)
+        )
+
+
+def splits_on_disk(names: tuple[str, ...], data_dir: Path | None) -> list[str]:
+    """Return the splits that can be predicted; says which cannot, and why."""
+    found = []
+    for name in names:
+        try:
+            if len(load_split(name, data_dir=data_dir)):
+                found.append(name)
+                continue
+            console.print(f"[yellow]split '{name}' is not predicted:[/] no case of it is on disk")
+        except DataError as error:
+            console.print(f"[yellow]split '{name}' is not predicted:[/] {error}", soft_wrap=True)
+    return found
+
+
+def _claim(
+    folder: Path,
+    settings: Settings,
+    track: Track,
+    validation: str | None,
+    tests: list[str],
+    data_dir: Path | None,
+) -> dict[str, Any]:
+    """Write down what this folder's results belong to; refuse a folder that holds those of other settings."""
+    names = [track.train, *([validation] if validation else []), *tests]
+    cases = {name: len(load_split(name, data_dir=data_dir)) for name in names}
+    identity = json.loads(json.dumps({**settings.card(), "cases": cases}))
+    file = folder / "settings.json"
+    if file.is_file():
+        before = read_json(file)
+        if before != identity:
+            changed = [k for k in identity if before.get(k) != identity[k]]
+            raise UsageError(
+                f"{folder} holds results of other settings ({', '.join(changed)} differ); choose another --out or "
+                "delete it"
+            )
+    else:
+        write_json(file, identity)
+    return identity
+
+
+def _load(
+    settings: Settings, track: Track, validation_split: str | None, data_dir: Path | None, progress: Progress
+) -> tuple[TrainingSet, TrainingSet]:
+    from baselines.common.data import load_training_set, withhold_fifths
+
+    pretraining = settings.method.pretraining_for(settings.preset.dimension)
+    masks = bool(pretraining and pretraining.needs == "mask")
+    with preparing(progress) as on_case:
+        training = load_training_set(track.train, settings.preset, data_dir, masks=masks, progress=on_case)
+        if validation_split is None:
+            return withhold_fifths(training)
+        return training, load_training_set(validation_split, settings.preset, data_dir, progress=on_case)
+
+
+def _train_and_predict(
+    settings: Settings,
+    seed: int,
+    data: tuple[TrainingSet, TrainingSet],
+    tests: list[str],
+    place: Path,
+    data_dir: Path | None,
+    progress: Progress,
+    header: Predictions,
+) -> None:
+    from baselines.common.data import prepare
+    from baselines.common.plots import draw_training
+    from baselines.common.predicting import predict_points
+    from baselines.common.recipe import train_seed
+
+    boundary = _boundaries(settings, data_dir)
+    tasks: dict[str, TaskID] = {}
+    rows: list[list[Any]] = []
+
+    def on_epoch(stage: str, epoch: Epoch) -> None:
+        total = settings.preset.pretrain_epochs if stage == "pretrain" else settings.preset.epochs
+        if stage not in tasks:
+            tasks[stage] = progress.add_task(f"{settings.method.name} · seed {seed} · {stage}", total=total, note="")
+        note = f"loss {epoch.loss:.3g}"
+        if epoch.validation_mm is not None:
+            note += f" · validation MRE {epoch.validation_mm:.2f} mm"
+        progress.update(tasks[stage], completed=epoch.number + 1, note=note)
+        rows.append([stage, epoch.number + 1, epoch.loss, epoch.validation_mm, round(epoch.seconds, 3)])
+
+    network, record = train_seed(settings, seed, *data, place, boundary=boundary, on_epoch=on_epoch)
+    with atomic_write(place / "log.csv", "w") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["stage", "epoch", "loss", "validation_mre_mm", "seconds"])
+        writer.writerows(rows)
+    draw_training(record, place / "curve.png", title=f"{settings.method.name} · {settings.backbone} · seed {seed}")
+    one = header.model_copy(update={"runs": []}, deep=True)
+    with preparing(progress) as on_case:
+        for split in tests:
+            cases = prepare(split, settings.preset, data_dir, progress=on_case)
+            for case, points in zip(
+                cases, predict_points(network, cases, settings.preset, settings.runtime), strict=True
+            ):
+                one.add(seed=seed, split=split, case=case.id, landmarks=points)
+    one.save(place / "predictions.json")
+
+
+def _boundaries(settings: Settings, data_dir: Path | None) -> Any:
+    pretraining = settings.method.pretraining_for(settings.preset.dimension)
+    if not pretraining or pretraining.needs != "boundary":
+        return None
+    from baselines.common.edges import boundary_provider
+
+    return boundary_provider(settings.edges, settings.preset, data_dir)
+
+
+def print_scores(results: Predictions, tests: list[str], data_dir: Path | None) -> None:
+    """Print the scores of the test splits, one row each."""
+    from rich.table import Table
+
+    from dgmld_bench.scoring import score
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
+    for heading in ("split", "domain", "cases", "MRE [mm]", "95 % interval", "SDR@2", "SDR@4"):
+        table.add_column(heading, justify="left" if heading in {"split", "domain"} else "right", no_wrap=True)
+    notes: dict[str, None] = {}
+    for split in tests:
+        value = score(results, split, data_dir=data_dir).to_dict()
+        mre, std, ci = value["mre_mm"]["mean"], value["mre_mm"]["std"], value["mre_mm"]["ci95"]
+        table.add_row(
+            split,
+            "out" if get_split(split).out_of_domain else "in",
+            str(value["cases"]),
+            f"{mre:.2f}" + ("" if std is None else f" ± {std:.2f}"),
+            "–" if ci is None else f"{ci[0]:.2f} – {ci[1]:.2f}",
+            f"{value['sdr_percent']['2.0']['mean']:.1f}",
+            f"{value['sdr_percent']['4.0']['mean']:.1f}",
+        )
+        notes |= dict.fromkeys(value["notes"])
+    out = Console(soft_wrap=True)
+    out.print(table)
+    for note in notes:
+        out.print(f"[yellow]note:[/] {note}")
+
+
+def _sidecar(command: str, identity: dict[str, Any], records: dict[str, Any]) -> dict[str, Any]:
+    """What changes from run to run, kept out of the predictions: command, machine, time."""
+    from importlib.metadata import version
+
+    stages = [s for r in records.values() for s in r["stages"].values()]
+    return {
+        "command": command,
+        "settings": identity,
+        "parameters": next(iter(records.values()))["parameters"] if records else None,
+        "training_seconds": sum(s["seconds"] for s in stages) / max(len(records), 1),
+        "selected": {
+            seed: {"epoch": r["selected_epoch"], "validation_mre_mm": r["validation_mre_mm"]}
+            for seed, r in records.items()
+        },
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "versions": {name: version(name) for name in ("dgmld-bench", "torch", "numpy", "scipy")},
+    }
+
+
+def make_progress() -> Progress:
+    """Return the bars that every long piece of work shows."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )
+
+
+@contextmanager
+def preparing(progress: Progress) -> Iterator[Any]:
+    """Yield a callback that shows one bar per split while its cases are prepared, and takes the bars away after."""
+    tasks: dict[str, TaskID] = {}
+
+    def on_case(split: str, done: int, total: int) -> None:
+        if split not in tasks:
+            tasks[split] = progress.add_task(f"preparing {split}", total=total, note="")
+        progress.update(tasks[split], completed=done)
+
+    try:
+        yield on_case
+    finally:
+        for task in tasks.values():
+            progress.remove_task(task)

@@ -1,0 +1,74 @@
+"""Predict any registered split with a trained checkpoint: ``python baselines/predict.py --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from baselines.common.command import DataDir, run_app
+from baselines.common.config import Precision
+
+
+def predict(
+    checkpoint: Annotated[
+        Path,
+        typer.Option(
+            help="A folder seed-N with checkpoint.safetensors and checkpoint.json, or the folder of a whole run.",
+            show_default=False,
+        ),
+    ],
+    split: Annotated[str, typer.Option(help="The split to predict, own/NAME too.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The predictions JSON to write.", show_default=False)],
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, mps. Default: a GPU where there is one.", show_default=False)
+    ] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Default: that of the training.", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Predict the landmarks of a split with a trained network, or with every seed of a run."""
+    import torch
+
+    from baselines.common.checkpoint import CARD, read_card
+    from baselines.common.data import prepare
+    from baselines.common.predicting import Runtime, choose_device, load_network, predict_points
+    from baselines.common.running import make_progress, preparing
+    from dgmld_bench.errors import DataError, UsageError
+    from dgmld_bench.predictions import Predictions
+    from dgmld_bench.splits import get_track
+    from dgmld_bench.store import find_split, landmark_set_of
+
+    folders = [checkpoint] if (checkpoint / CARD).is_file() else sorted(p.parent for p in checkpoint.glob(f"*/{CARD}"))
+    if not folders:
+        raise DataError(f"{checkpoint}: no checkpoint here; expected {CARD} in it, or in folders seed-N below it")
+    landmark_set = landmark_set_of(find_split(split, data_dir), data_dir)
+    cards = [read_card(folder) for folder in folders]
+    track = get_track(cards[0]["track"])
+    if track.landmarks is not landmark_set:
+        raise UsageError(
+            f"split '{split}' has landmarks '{landmark_set.name}', the checkpoint predicts '{track.landmarks.name}'"
+        )
+    predictions = Predictions(
+        track=track.name,
+        method=cards[0]["method"],
+        backbone=cards[0]["backbone"],
+        selection=cards[0]["selection"],
+        training_data=cards[0]["training_data"],
+    )
+    runtime_device = torch.device(choose_device(device))
+    with make_progress() as progress, preparing(progress) as on_case:
+        for folder, card in zip(folders, cards, strict=True):
+            runtime = Runtime(runtime_device, precision or card["precision"])
+            network, card, preset = load_network(folder, runtime)
+            cases = prepare(split, preset, data_dir, progress=on_case)
+            for case, points in zip(cases, predict_points(network, cases, preset, runtime), strict=True):
+                predictions.add(seed=card["seed"], split=split, case=case.id, landmarks=points)
+    predictions.save(out)
+    typer.echo(f"wrote {out}: {len(predictions.seeds)} runs, {len(cases)} cases of split {split}")
+
+
+if __name__ == "__main__":
+    run_app(predict)
