@@ -34,7 +34,7 @@ lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/mypy
 
 test: $(STAMP) lint  ## lint, then every test that is not heavy
-	$(BIN)/python -m pytest -n 2 -m "not heavy"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not heavy"
 
 test-heavy: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m heavy

@@ -60,8 +60,8 @@ def demo(
         _table({n: [score(p, s, data_dir=folder) for s in track.tests] for n, p in rows.items()}, track.tests)
     )
     console.print(
-        "\nEach method was trained on one simulated centre and scored on unseen cases of that centre and of two others: "
-        "the further a row grows to the right, the less its method generalises.\n"
+        "\nEach method was trained on one simulated centre and scored on unseen cases of that centre and of two "
+        "others: the further a row grows to the right, the less its method generalises.\n"
         "One seed and a few simulated cases say nothing about real images; the real tracks are in the README.\n"
         f"[dim]{(time.monotonic() - start) / 60:.1f} minutes; predictions, checkpoints and curves are in {out}/[/]"
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from baselines.common.config import Precision, get_preset
+from baselines.common.config import Precision, Preset, get_preset
 from baselines.common.method import Method
 from dgmld_bench import store
 from dgmld_bench.cases import load_split
