@@ -164,7 +164,7 @@ def _legend(axis: Any) -> None:
 
 
 def _frame(axis: Any, title: str, sides: str) -> None:
-    axis.set(xticks=[], yticks=[])
+    axis.set(xticks=[], yticks=[], facecolor="black")
     axis.set_title(title, color="white", fontsize=10)
     for spine in axis.spines.values():
         spine.set_visible(False)
