@@ -1,4 +1,4 @@
-"""``dgmld-bench score`` and ``dgmld-bench schema``."""
+"""``dgmld-bench score``: predictions against the reference of a split."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the command."""
     app.command()(score)
-    app.command()(schema)
 
 
 def score(
@@ -57,13 +56,6 @@ def score(
     emit_json(result.to_dict(), json)
     if str(json) != "-":
         _print(result)
-
-
-def schema(json: JsonPath = None) -> None:
-    """Print the JSON Schema of the predictions format."""
-    from dgmld_bench.predictions import json_schema
-
-    emit_json(json_schema(), json or Path("-"))
 
 
 def _print(result: Score) -> None:

@@ -1,0 +1,54 @@
+"""Data folders that several tests share: small, generated, never changed by a test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgmld_bench import geometry, store, volumes
+from dgmld_bench.derive import cerebellum
+from dgmld_bench.importing import import_source
+from dgmld_bench.store import CaseFiles, Register
+from tests.trees import affines, brain, isbi, write_labels
+
+CASES = {"atlas": 6, "lfc-val": 2, "lfc": 3}
+
+
+@pytest.fixture(scope="session")
+def brains(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the track ``dgmld``: brains with masks, moved about; no case of ``feta``."""
+    folder = tmp_path_factory.mktemp("brains") / "dgmld"
+    rng = np.random.default_rng(0)
+    labels, affine = brain(), next(affines())
+    box = np.argwhere(cerebellum(labels, affine))
+    low, high, middle = box.min(axis=0), box.max(axis=0), box.mean(axis=0)
+    points = np.repeat(middle[None], 6, axis=0)  # TCD1 TCD2 HDV1 HDV2 ADV1 ADV2
+    for pair, axis in enumerate((0, 2, 1)):
+        points[2 * pair, axis], points[2 * pair + 1, axis] = high[axis], low[axis]
+    register = Register("dgmld", folder, ())
+    for split, count in CASES.items():
+        for n in range(1, count + 1):
+            shift = rng.integers(-3, 4, size=3)
+            moved = np.roll(labels, shift, axis=(0, 1, 2))
+            stem = f"{split}-{n}"
+            image = moved * np.float32(10) + rng.normal(0, 1, moved.shape).astype(np.float32)
+            volumes.write_volume(folder / f"{stem}.nii.gz", image, affine)
+            volumes.write_volume(folder / f"{stem}-mask.nii.gz", moved, affine)
+            write_labels(folder / stem, geometry.index_to_world(affine, points + shift), "LPS")
+            lines = tuple(f"{stem}/L_{8 + place}.mrk.json" for place in (2, 4, 5))
+            entry = CaseFiles(str(n), split, f"{stem}.nii.gz", lines, f"{stem}-mask.nii.gz")
+            register = replace(register, cases=(*register.cases, entry))
+    store.write_register(register)
+    return folder.parent
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the track ``ceph``: a few films; no case of ``pku``."""
+    folder = tmp_path_factory.mktemp("films")
+    isbi(folder / "release", [*range(1, 6), 151, 152, 301, 302])
+    import_source("isbi", folder / "release", data_dir=folder)
+    return folder

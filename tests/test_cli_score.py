@@ -1,0 +1,135 @@
+"""The commands around predictions, as a user runs them: output, exit codes, no traceback, no torch."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dgmld_bench.cases import load_split
+from dgmld_bench.predictions import Predictions
+
+
+@pytest.fixture(scope="module")
+def perfect(brains, tmp_path_factory):
+    """Predictions for split ``lfc`` of the generated brains: seed 0 exact, seed 1 off by 1 mm."""
+    predictions = Predictions(track="dgmld", method="mine [b]", backbone="none")
+    for case in load_split("lfc", references=True, data_dir=brains):
+        for seed in (0, 1):
+            predictions.add(seed=seed, split="lfc", case=case.id, landmarks=case.landmarks + np.array([0, 0, seed]))
+    path = tmp_path_factory.mktemp("predictions") / "preds.json"
+    predictions.save(path)
+    return path
+
+
+def program(*arguments, cwd=None):
+    command = [sys.executable, "-m", "dgmld_bench", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_score_prints_and_writes(perfect, brains, tmp_path):
+    result = program(
+        "score",
+        perfect,
+        "--split",
+        "lfc",
+        "--data-dir",
+        brains,
+        "--json",
+        tmp_path / "s.json",
+        "--csv",
+        tmp_path / "s.csv",
+    )
+    assert result.returncode == 0, result.stderr
+    assert "mine [b]" in result.stdout and "0.500" in result.stdout and "partial: 3 of" in result.stdout
+    value = json.loads((tmp_path / "s.json").read_text())
+    assert value["mre_mm"]["mean"] == pytest.approx(0.5) and value["mre_mm"]["std"] == pytest.approx(0.5)
+    assert value["complete"] is False and value["protocol"] == 1
+    lines = (tmp_path / "s.csv").read_text().splitlines()
+    assert lines[0] == "seed,case,landmark,radial_error_mm" and len(lines) == 1 + 2 * 3 * 6
+
+
+def test_json_on_standard_output_is_nothing_but_json(perfect, brains):
+    result = program("score", perfect, "--split", "lfc", "--data-dir", brains, "--json", "-")
+    assert json.loads(result.stdout)["split"] == "lfc"
+
+
+def test_scoring_never_imports_torch(perfect, brains):
+    code = (
+        "import sys; import dgmld_bench as db; "
+        f"db.score({str(perfect)!r}, split='lfc', data_dir={str(brains)!r}).to_dict(); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["score", "none.json", "--split", "lfc"], 1, "none.json: no such file"),
+        (["score", "PREDS", "--split", "lfcc"], 2, "did you mean 'lfc'"),
+        (["score", "PREDS", "--split", "feta"], 1, "no case of split 'feta' is on disk"),
+        (["score", "PREDS", "--split", "lfc", "--space", "lps_mm"], 2, "contradicts"),
+        (["score", "PREDS"], 2, "--split"),
+        (["compare", "PREDS", "none.json", "--split", "lfc"], 1, "no such file"),
+        (["show", "99", "--split", "lfc"], 2, "no case '99'"),
+        (["validate", "none.json"], 1, "no such file"),
+    ],
+)
+def test_mistakes_end_in_one_message_and_their_exit_code(perfect, brains, tmp_path, arguments, code, words):
+    arguments = [str(perfect) if a == "PREDS" else a for a in arguments]
+    data = [] if arguments[0] == "validate" else ["--data-dir", brains]
+    result = program(*arguments, *data, cwd=tmp_path)
+    output = result.stdout + result.stderr
+    assert result.returncode == code, output
+    assert words in output and "Traceback" not in output
+
+
+def test_compare_says_which_is_better_and_draws(perfect, brains, tmp_path):
+    worse = Predictions.load(perfect)
+    for run in worse.runs:
+        for case in run.predictions["lfc"].values():
+            for point in case.values():
+                point[0] += 5.0
+    worse.save(tmp_path / "worse.json")
+    outputs = ["--plot", tmp_path / "c.png", "--json", tmp_path / "c.json"]
+    result = program("compare", perfect, tmp_path / "worse.json", "--split", "lfc", "--data-dir", brains, *outputs)
+    assert result.returncode == 0, result.stderr
+    assert "is better" in result.stdout
+    value = json.loads((tmp_path / "c.json").read_text())
+    assert value["difference_mm"] < -4 and value["n_cases"] == 3
+    assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_show_draws_the_same_bytes_twice(perfect, brains, tmp_path):
+    for name in ("a.png", "b.png"):
+        result = program(
+            "show", 1, "--split", "lfc", "--data-dir", brains, "--predictions", perfect, "--out", tmp_path / name
+        )
+        assert result.returncode == 0, result.stderr
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_show_draws_films(films, tmp_path):
+    result = program("show", 151, "--split", "isbi", "--data-dir", films, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "show-isbi-151.png").is_file()
+
+
+def test_schema_is_json():
+    assert json.loads(program("schema").stdout)["additionalProperties"] is False
+
+
+def test_slices_are_true_to_the_millimetre():
+    from dgmld_bench.cases import Case
+    from dgmld_bench.drawing import draw_case
+    from dgmld_bench.landmarks import CEREBELLUM
+
+    affine = np.diag([0.5, 0.5, 2.0, 1.0])
+    image = np.zeros((40, 40, 10), dtype=np.float32)
+    image[20:24, 20:24, 5:7] = 1
+    case = Case("1", "lfc", CEREBELLUM, image=lambda: image, affine=lambda: affine)
+    axis = draw_case(case, np.full((6, 3), 10.0)).axes[0]  # sagittal: y across, z up
+    left, right, bottom, top = axis.images[0].get_extent()
+    assert right - left == pytest.approx(20) and top - bottom == pytest.approx(20) and axis.get_aspect() == 1
