@@ -100,8 +100,8 @@ class Anatomy:
         """Return the implicit functions of every tissue at template points ``(3, ...)``, by name.
 
         ``head`` holds everything, ``skull`` wraps it but for the spinal canal; ``cerebrum`` is bounded by the
-        cortex's outer surface; ``dura`` is the tentorium; ``folia`` is a smooth phase whose cycles are the fissures
-        of the cerebellum.
+        cortex's outer surface; ``dura`` is the tentorium; ``root_y`` and ``root_z`` are coordinates from the
+        line near the fourth ventricle at which the cerebellum's fissures point.
         """
         x, y, z = points
         side = np.stack([np.abs(x), y, z])  # both halves at once
@@ -156,7 +156,6 @@ class Anatomy:
         head = join(join(np.minimum(smooth, middle) - self.csf_mm, fossa - 0.6, 4.0), stem - 2.2, 4.0)
 
         skull = join(Ellipsoid((0, -0.5, 1.5), (34.0, 41.0, 30.0)).field(points), fossa - 3.0, 6.0)
-        radial = np.arctan2(z - (self.vermis.centre[2]), -(y - self.vermis.centre[1] - 4.0))
         return {
             "skull": skull,
             "head": head,
@@ -170,7 +169,8 @@ class Anatomy:
             "hemispheres": hemispheres,
             "vermis": vermis,
             "cerebellum": join(hemispheres, vermis, _SEAM_MM),
-            "folia": 1.9 * radial + 0.12 * np.abs(x),
+            "root_y": y - self.vermis.centre[1] - 3.0,
+            "root_z": z - self.vermis.centre[2],
         }
 
     def _folds(self, points: Array) -> Array:

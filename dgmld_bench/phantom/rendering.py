@@ -23,6 +23,7 @@ Box = tuple[slice, slice, slice]
 
 _MARGIN_MM = 3.0
 _CORTEX_MM = 1.9
+_FISSURE_MM, _N_FISSURES = 4.5, 9
 _SCALP_MM = 1.6  # thickness of the bone under the scalp
 _SKIN_MM = 4.2
 
@@ -47,9 +48,7 @@ class Canvas:
         template = pose.to_template(geometry.index_to_world(affine, coarse))
         points = np.ascontiguousarray(np.moveaxis(template, -1, 0), dtype=np.float32)
         size = float(pose.scale.mean())
-        self._coarse = {
-            name: (f if name == "folia" else f * size).astype(np.float32) for name, f in body.fields(points).items()
-        }
+        self._coarse = {name: (f * size).astype(np.float32) for name, f in body.fields(points).items()}
         self.labels: Labels = np.zeros(shape, dtype=np.uint8)
         self.image: Image = np.zeros(shape, dtype=np.float32)
 
@@ -112,10 +111,10 @@ def paint(canvas: Canvas, tissues: Mapping[str, float]) -> None:
 
     box = canvas.box("cerebellum")
     body = canvas.field("cerebellum", box)
-    cycles = canvas.field("folia", box)
-    shell = np.clip(np.minimum(1.0 + body / 3.5, 1.0), 0, 1)  # 1 at the surface, 0 at 3.5 mm depth
-    furrows = np.clip(np.cos(np.float32(2 * np.pi) * cycles), 0, 1) ** 3 * shell
-    cortex = t["cerebellum"] + np.float32(0.55 * (t["csf"] - t["cerebellum"])) * furrows
+    angle = np.arctan2(canvas.field("root_z", box), -canvas.field("root_y", box))  # 0 towards the back
+    shell = np.clip(1.0 + body / np.float32(_FISSURE_MM), 0, 1)  # 1 at the surface, 0 where fissures end
+    furrows = np.clip(np.cos(np.float32(_N_FISSURES) * angle), 0, 1) ** 4 * shell
+    cortex = t["cerebellum"] + np.float32(0.9 * (t["csf"] - t["cerebellum"])) * furrows
     canvas.draw(box, body, anatomy.CEREBELLUM, cortex)
     canvas.draw(box, canvas.field("hemispheres", box) + np.float32(3.4), None, t["core"])
     canvas.draw(box, canvas.field("vermis", box) + np.float32(2.6), None, t["core"])
@@ -165,8 +164,10 @@ def _bias(shape: tuple[int, int, int], strength: float, random: np.random.Genera
     """Return a smooth positive field around 1: a product of one curve per axis."""
     result: Image = np.ones((1, 1, 1), dtype=np.float32)
     for u in _axes(shape):
-        linear, square, phase = *random.normal(size=2).tolist(), random.uniform(0, 6.28)
-        result = result * np.exp(np.float32(strength) * (linear * u + square * (u * u - 0.3) + np.sin(2 * u + phase)))
+        linear, square = (float(v) for v in random.normal(size=2))
+        phase = float(random.uniform(0, 2 * np.pi))
+        curve = linear * u + square * (u * u - np.float32(0.3)) + np.sin(2 * u + np.float32(phase))
+        result = result * np.exp(np.float32(strength) * curve)
     return np.asarray(result, dtype=np.float32)
 
 
