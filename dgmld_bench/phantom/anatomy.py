@@ -17,7 +17,7 @@ TEMPLATE_TCD_MM = 30.0
 #: FeTA's numbering of labels.
 CSF, GREY, WHITE, VENTRICLE, CEREBELLUM, DEEP_GREY, BRAINSTEM = range(1, 8)
 
-_SEAM_MM = 1.5  # rounding where vermis and hemispheres meet; the landmarks are farther from the seam
+_SEAM_MM = 1.2  # rounding where vermis and hemispheres meet; the landmarks are farther from the seam
 
 
 @dataclass(frozen=True)
