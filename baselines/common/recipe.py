@@ -146,8 +146,6 @@ def train_seed(
     save_checkpoint(
         folder, network, settings.card() | {"seed": seed, "training_data": settings.training_data, "record": record}
     )
-    for name in ("pretrain", "finetune"):
-        (folder / f"{name}.state").unlink(missing_ok=True)
     return network, record
 
 

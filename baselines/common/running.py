@@ -212,6 +212,8 @@ def _train_and_predict(
             ):
                 one.add(seed=seed, split=split, case=case.id, landmarks=points)
     one.save(place / "predictions.json")
+    for state in place.glob("*.state"):  # only now: until here an interruption costs nothing
+        state.unlink()
 
 
 def _boundaries(settings: Settings, data_dir: Path | None) -> Any:
