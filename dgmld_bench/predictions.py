@@ -7,6 +7,7 @@ possible, text must be printable. Every error names where in the file it is.
 from __future__ import annotations
 
 import json
+import operator
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,16 +15,26 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
 
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import read_json, write_text
 from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.splits import Split, case_sort_key, get_track
+from dgmld_bench.splits import TRACKS, Split, case_sort_key, get_track
 
 Array = NDArray[np.float64]
 
-FORMAT = "dgmld-bench/predictions"
+FORMAT: Literal["dgmld-bench/predictions"] = "dgmld-bench/predictions"
+REQUIRED = ("format", "version", "track", "method", "backbone", "space", "runs")
 MAX_COORDINATE = {"ras_mm": 1000.0, "lps_mm": 1000.0, "voxel": 20000.0, "px": 20000.0}
 
 Space = Literal["ras_mm", "lps_mm", "voxel", "px"]
@@ -31,10 +42,31 @@ Selection = Literal["none", "source-val", "target-val"]
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
     for character in text:
         if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
             raise ValueError(f"holds the character U+{ord(character):04X}, which cannot be printed")
     return text
+
+
+def _trimmed(text: str) -> str:
+    if text != text.strip():
+        raise ValueError("starts or ends with a space")
+    return text
+
+
+def _integer(value: Any) -> Any:
+    if type(value) is not int:  # True and 1.0 equal 1, and are not what the format says
+        raise ValueError(f"must be an integer, got {type(value).__name__}")
+    return value
+
+
+def _known_track(name: str) -> str:
+    try:
+        return get_track(name).name
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 def _web_address(text: str) -> str:
@@ -43,7 +75,9 @@ def _web_address(text: str) -> str:
     return text
 
 
-_Name = Annotated[str, Field(min_length=1, max_length=64, strict=True), AfterValidator(_printable)]
+_Name = Annotated[
+    str, Field(min_length=1, max_length=64, strict=True), AfterValidator(_printable), AfterValidator(_trimmed)
+]
 _Text = Annotated[str, Field(max_length=2000, strict=True), AfterValidator(_printable)]
 _Url = Annotated[str, Field(max_length=500, strict=True), AfterValidator(_printable), AfterValidator(_web_address)]
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -58,7 +92,9 @@ class Run(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     seed: Annotated[StrictInt, Field(ge=0, lt=2**63)]
-    predictions: Annotated[dict[_Name, _Cases], Field(max_length=32)] = Field(default_factory=dict)
+    predictions: Annotated[
+        dict[_Name, _Cases], Field(max_length=32, description="split -> case -> landmark -> coordinates")
+    ]
 
 
 class Predictions(BaseModel):
@@ -76,15 +112,17 @@ class Predictions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=False)
 
-    format: Literal["dgmld-bench/predictions"] = "dgmld-bench/predictions"
-    version: Literal[1] = 1
-    track: _Name
-    method: _Name
-    backbone: _Name
-    space: Space = None  # type: ignore[assignment]  # the track's default, filled in below
-    selection: Selection | None = None
-    training_data: Annotated[list[_Name], Field(max_length=32)] | None = None
-    runs: Annotated[list[Run], Field(max_length=100)] = Field(default_factory=list)
+    format: Literal["dgmld-bench/predictions"] = FORMAT
+    version: Annotated[Literal[1], BeforeValidator(_integer)] = 1
+    track: Annotated[_Name, AfterValidator(_known_track), Field(json_schema_extra={"enum": list(TRACKS)})]
+    method: Annotated[_Name, Field(description="Name of the method, as the board shows it.")]
+    backbone: Annotated[_Name, Field(description="Name of the network, as the board shows it.")]
+    space: Annotated[Space, Field(description="3D: ras_mm, lps_mm or voxel (zero-based ijk); 2D: px (x, y).")] = None  # type: ignore[assignment]  # the track's default, filled in below
+    selection: Annotated[Selection | None, Field(description="The data that the checkpoint was selected on.")] = None
+    training_data: Annotated[
+        list[_Name] | None, Field(max_length=32, description="Everything trained or pre-trained on.")
+    ] = None
+    runs: Annotated[list[Run], Field(max_length=100, description="One per seed.")] = Field(default_factory=list)
     authors: _Text | None = None
     paper: _Url | None = None
     code: _Url | None = None
@@ -99,21 +137,15 @@ class Predictions(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _default_space(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "space" not in values and isinstance(values.get("track"), str):
-            try:
-                return {**values, "space": get_track(values["track"]).space}
-            except UsageError as error:
-                raise ValueError(str(error)) from None
+        if isinstance(values, dict) and "space" not in values and str(values.get("track")) in TRACKS:
+            return {**values, "space": get_track(values["track"]).space}
         return values
 
     @model_validator(mode="after")
     def _check_meaning(self) -> Predictions:
-        try:
-            track = get_track(self.track)
-        except UsageError as error:
-            raise ValueError(str(error)) from None
+        track = get_track(self.track)
         dimension = track.landmarks.dimension
-        if (self.space == "px") != (dimension == 2) and not (self.space == "voxel"):
+        if (self.space == "px") != (dimension == 2):
             raise ValueError(f"space '{self.space}' does not fit track '{self.track}' ({dimension}D)")
         known = set(track.landmarks.names)
         seen: set[int] = set()
@@ -169,6 +201,7 @@ class Predictions(BaseModel):
         Parameters
         ----------
         seed : int
+            At least 0.
         split, case : str
         landmarks : array, shape (landmark, axis), or mapping of names to points
             In the space of these predictions, in the order of the landmark set.
@@ -194,7 +227,12 @@ class Predictions(BaseModel):
             method=self.method,
             backbone=self.backbone,
             space=self.space,
-            runs=[{"seed": int(seed), "predictions": {split: {str(case): points}}}],
+            runs=[
+                {
+                    "seed": seed if isinstance(seed, bool) else operator.index(seed),
+                    "predictions": {split: {str(case): points}},
+                }
+            ],
         ).runs[0]
         for run in self.runs:
             if run.seed == checked.seed:
@@ -247,6 +285,8 @@ class Predictions(BaseModel):
             raise DataError(f"{path}: expected a JSON object, got {type(value).__name__}")
         if "format" not in value:
             raise DataError(f"{path}: no key 'format'; expected \"format\": {_dump(FORMAT)}")
+        if absent := [key for key in REQUIRED if key not in value]:
+            raise DataError(f"{path}: no key '{absent[0]}'; a predictions file has {', '.join(REQUIRED)}")
         try:
             return cls(**value)
         except TypeError:
@@ -319,12 +359,22 @@ def find_missing(predictions: Predictions, split: str, ids: Sequence[str]) -> li
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the format."""
+    """Return the JSON Schema of the format, as ``docs/predictions.schema.json`` publishes it.
+
+    It describes the form. That landmarks belong to the track, that seeds are unique and that coordinates are possible
+    is checked by :class:`Predictions` alone.
+    """
     schema = Predictions.model_json_schema()
+    for model in (schema, schema["$defs"]["Run"]):
+        for key in model["properties"].values():
+            key.pop("title", None)
+            key.pop("default", None)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
-        "required": ["format", "version", "track", "method", "backbone", "space", "runs"],
+        "title": FORMAT,
+        "description": "Predicted landmarks of one method for one track.",
+        "required": list(REQUIRED),
     }
 
 
@@ -349,7 +399,7 @@ def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
         seed = run.get("seed") if isinstance(run, dict) else None
         words.append(f"run {place[1]}" + (f" (seed {seed})" if isinstance(seed, int) else ""))
         place = place[2:]
-        if place[:1] == ["predictions"]:
+        if place[:1] == ["predictions"] and len(place) > 1:
             labels = ("split", "case", "landmark", "coordinate")
             named = [p for p in place[1:] if p != "[key]"]
             words += [f"{label} '{_short(p)}'" for label, p in zip(labels, named, strict=False)]

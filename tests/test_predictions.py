@@ -1,6 +1,8 @@
 """The predictions format: what it accepts, what it refuses, and in which words."""
 
 import json
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,13 +95,20 @@ def test_numbers_survive_the_file_to_the_last_bit(numbers):
     [
         (changed(extra=1), ["'extra'", "unknown key"]),
         (changed(version=2), ["version", "1"]),
+        (changed(version=True), ["version", "integer", "bool"]),
+        (changed(version=1.0), ["version", "integer", "float"]),
+        (changed(track="\u202e" * 10_000), ["track"]),
         (changed(format="other"), ["format"]),
         (changed(track="dgmldd"), ["unknown track", "did you mean 'dgmld'"]),
         (changed(space="px"), ["space 'px'", "3D"]),
+        (changed(space=None), ["space"]),
+        (changed(track="ceph", space="voxel"), ["space 'voxel'", "2D"]),
         (changed(selection="test"), ["selection"]),
         (changed(method=""), ["method"]),
         (changed(method="x" * 10_000), ["method", "64"]),
         (changed(method="ab\u202ecd"), ["method", "U+202E"]),
+        (changed(method="BaPDG "), ["method", "space"]),
+        (changed(description="two\nlines"), ["description", "U+000A"]),
         (changed(method=3), ["method", "string"]),
         (changed(paper="javascript:alert(1)"), ["paper", "https://"]),
         (changed(training_data="atlas"), ["training_data", "list"]),
@@ -109,12 +118,15 @@ def test_numbers_survive_the_file_to_the_last_bit(numbers):
         (changed(runs=[{"seed": -1, "predictions": {}}]), ["seed"]),
         (changed(runs=[{"seed": 10**30, "predictions": {}}]), ["seed"]),
         (changed(runs=[{"seed": 0, "predictions": {"isbi": {}}}]), ["split 'isbi'", "lfc-val"]),
-        (changed(runs=[{"seed": 0, "host": "x"}]), ["run 0 (seed 0)", "host", "unknown key"]),
+        (changed(runs=[{"seed": 0}]), ["run 0 (seed 0)", "predictions"]),
+        (changed(runs=[{"seed": 0, "predictions": {}, "host": "x"}]), ["run 0 (seed 0)", "host", "unknown key"]),
         (with_point([1, 2]), ["seed 0", "split 'lfc'", "case '1'", "landmark 'TCD1'", "3 numbers", "got 2"]),
         (with_point([1, 2, "3"]), ["split 'lfc'", "case '1'", "landmark 'TCD1'", "number"]),
         (with_point([1, 2, True]), ["landmark 'TCD1'", "number"]),
         (with_point([1, 2, None]), ["landmark 'TCD1'", "number"]),
         (with_point([1, 2, 1e9]), ["landmark 'TCD1'", "beyond"]),
+        (with_point([1, 2, 3], "x" * 10_000), ["case '1'", "xxx", "64"]),
+        (with_point([1, 2, 3], "a\x1b[2J"), ["case '1'", "U+001B"]),
         (with_point([1, 2, 3], "TCD3"), ["unknown landmark 'TCD3'", "TCD1"]),
     ],
 )
@@ -122,7 +134,7 @@ def test_faults_are_refused_in_words_that_name_the_place(tmp_path, value, words)
     with pytest.raises(DataError) as caught:
         load(tmp_path, value)
     message = str(caught.value)
-    assert "\n" not in message and len(message) < 1000
+    assert message.isprintable() and len(message) < 1000
     for word in ["preds.json", *words]:
         assert word in message, message
 
@@ -134,6 +146,7 @@ def test_faults_are_refused_in_words_that_name_the_place(tmp_path, value, words)
         ("[]", "expected a JSON object"),
         ("{}", "no key 'format'"),
         ('{"a": 1, "a": 2}', "twice"),
+        ('{{"{0}": 1, "{0}": 2}}'.format("k" * 10_000), "'k{80}' appears twice"),
         ('{"format": NaN}', "NaN"),
         ('{"format": 1e999}', "format"),
         ("[" * 200_000, "nested too deeply|not valid JSON"),
@@ -144,6 +157,28 @@ def test_faults_are_refused_in_words_that_name_the_place(tmp_path, value, words)
 def test_hostile_text_is_refused(tmp_path, text, words):
     with pytest.raises(DataError, match=words):
         load(tmp_path, text)
+
+
+@pytest.mark.parametrize("key", ["format", "version", "track", "method", "backbone", "space", "runs"])
+def test_every_key_that_is_not_optional_is_required_of_a_file(tmp_path, key):
+    value = changed()
+    del value[key]
+    with pytest.raises(DataError, match=f"no key '{key}'"):
+        load(tmp_path, value)
+
+
+def test_a_file_of_two_megabytes_loads_in_half_a_second(tmp_path):
+    predictions = Predictions(track="ceph", method="m", backbone="b")
+    rng = np.random.default_rng(0)
+    for seed in range(13):
+        for case in range(151, 301):
+            predictions.add(seed=seed, split="isbi", case=str(case), landmarks=rng.uniform(0, 1900, (19, 2)))
+    path = tmp_path / "large.json"
+    predictions.save(path)
+    assert path.stat().st_size > 2_000_000
+    start = time.perf_counter()
+    Predictions.load(path)
+    assert time.perf_counter() - start < 0.5
 
 
 def test_bytes_that_are_not_text_and_files_too_large_are_refused(tmp_path):
@@ -177,7 +212,16 @@ def test_add_takes_arrays_and_names_and_refuses_what_does_not_fit():
         predictions.add(seed=0, split="isbi", case="153", landmarks=points.T)
     with pytest.raises(DataError, match="case '153', landmark 'sella'"):
         predictions.add(seed=0, split="isbi", case="153", landmarks=points * np.nan)
+    for seed in (True, -1):
+        with pytest.raises(DataError, match="seed"):
+            predictions.add(seed=seed, split="isbi", case="153", landmarks=points)
+    predictions.add(seed=np.int64(0), split="isbi", case=152, landmarks=points + 1)  # replaces the case
+    for track in ("\u202e" * 10_000, "cephh", 3, ["ceph"]):
+        with pytest.raises(DataError, match="'track': ") as caught:
+            Predictions(track=track, method="m", backbone="b")
+        assert len(str(caught.value)) < 200
     assert list(predictions.run(0).predictions["isbi"]) == ["151", "152"]
+    assert predictions.array(0, "isbi", ["152"])[0, 0].tolist() == [1, 2]
 
 
 def test_missing_points_are_named(tmp_path):
@@ -215,3 +259,10 @@ def test_the_schema_describes_the_example():
     schema = json_schema()
     assert set(schema["properties"]) == set(EXAMPLE)
     assert schema["additionalProperties"] is False
+
+
+def test_the_published_schema_is_current():
+    published = Path(__file__).parent.parent / "docs" / "predictions.schema.json"
+    assert json.loads(published.read_text()) == json_schema(), (
+        "run `dgmld-bench schema --json docs/predictions.schema.json`"
+    )
