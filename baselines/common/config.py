@@ -65,15 +65,15 @@ class Preset:
         return tuple(n // self.heatmap_stride for n in self.grid_shape)
 
     @property
-    def range_vox(self) -> int:
-        """Reach of BaPDG's distance map: the paper's N = 5 voxels at 128, and in proportion on other grids.
+    def range_vox(self) -> float:
+        """Reach N of BaPDG's distance map: as wide as the heatmaps' Gaussian, whose sigma the paper took it from.
 
-        Five voxels of a 64³ grid would be twice as wide in millimetres.
+        So it follows the grid, 5 voxels at 128³ and 2.5 at 64³, and stays the same in millimetres.
 
         >>> [PRESETS[3][name].range_vox for name in ("paper", "small", "smoke")]
-        [5, 3, 1]
+        [5.0, 2.5, 1.25]
         """
-        return max(1, int(5 * max(self.heatmap_shape) / 128 + 0.5))
+        return self.sigma_vox
 
 
 #: dimension -> name -> preset. The paper gives no grid for 2D: that of 2D ``paper`` is ours.

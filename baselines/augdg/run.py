@@ -1,0 +1,20 @@
+"""AugDG: the baseline with wider augmentation, rotations of ±15° while landmarks are learnt.
+
+N. Avisdris et al., "BiometryNet: Landmark-based Fetal Biometry Estimation from Standard Ultrasound Planes", MICCAI
+2022. https://arxiv.org/abs/2206.14678
+"""
+
+from baselines.common.command import main
+from baselines.common.method import Method
+
+METHOD = Method(
+    name="AugDG",
+    title="BiometryNet: Landmark-based Fetal Biometry Estimation from Standard Ultrasound Planes",
+    authors="Avisdris et al.",
+    venue="MICCAI 2022",
+    paper="https://arxiv.org/abs/2206.14678",
+    fine_tune_rotation_deg=15.0,
+)
+
+if __name__ == "__main__":
+    main(METHOD)
