@@ -94,4 +94,4 @@ def image_batch(images: Sequence[NDArray], device: torch.device) -> Tensor:
 
 def world_points(heatmap_points: Tensor, case: PreparedCase, preset: Preset) -> Array:
     """Take decoded points ``(landmark, axis)`` of the heatmap's grid to world coordinates."""
-    return case.grid.to_world(from_heatmap_grid(heatmap_points.double().cpu(), preset.heatmap_stride).numpy())
+    return case.grid.to_world(from_heatmap_grid(heatmap_points.double(), preset.heatmap_stride).numpy())

@@ -24,21 +24,22 @@ def decode(heatmaps: Tensor, *, refine: bool = False) -> Tensor:
     Returns
     -------
     float64 tensor, shape (batch, landmark, d)
-        On the device of the heatmaps. Ties go to the first voxel in array order.
+        On the CPU: not every device has float64. Ties go to the first voxel in array order.
     """
     shape = heatmaps.shape[2:]
     flat = heatmaps.float().flatten(2)
     at = (flat == flat.amax(dim=2, keepdim=True)).int().argmax(dim=2)
-    index = torch.stack(torch.unravel_index(at, shape), dim=-1)  # (batch, landmark, d)
+    index = torch.stack(torch.unravel_index(at.cpu(), shape), dim=-1)  # (batch, landmark, d)
     result = index.double()
     if not refine:
         return result
     strides = torch.tensor([flat.shape[2] // _product(shape[: a + 1]) for a in range(len(shape))])
     for axis, n in enumerate(shape):
         inside = (index[..., axis] >= REACH) & (index[..., axis] < n - REACH)
-        step = torch.where(inside, REACH * int(strides[axis]), 0)
+        step = torch.where(inside, REACH * int(strides[axis]), 0).to(at.device)
         low, middle, high = (
-            flat.gather(2, (at + s * step).unsqueeze(2)).squeeze(2).clamp_min(1e-6).double().log() for s in (-1, 0, 1)
+            flat.gather(2, (at + s * step).unsqueeze(2)).squeeze(2).cpu().clamp_min(1e-6).double().log()
+            for s in (-1, 0, 1)
         )
         curvature = low - 2 * middle + high
         usable = inside & (curvature < 0)

@@ -171,7 +171,9 @@ def _landmark_loss(
         if buffer is None or len(buffer) != len(items):
             shape = (len(items), points.shape[1], *preset.heatmap_shape)
             buffer = torch.empty(shape, device=runtime.device)
-        target = gaussian_heatmaps(rotated.to(runtime.device), preset.heatmap_shape, preset.sigma_vox, out=buffer)
+        target = gaussian_heatmaps(
+            rotated.float().to(runtime.device), preset.heatmap_shape, preset.sigma_vox, out=buffer
+        )
         error = (runtime.forward(network, images) - target).square()
         known = known_landmarks(rotated)
         if not known.all():
