@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +45,12 @@ class Comparison:
     overall: PairedDifference
     per_landmark: dict[str, PairedDifference]
 
+    @property
+    def better(self) -> MethodErrors | None:
+        """The method that the interval of the difference favours; None where it holds 0 or there is none."""
+        low, high = self.overall.ci95_mm or (0.0, 0.0)
+        return self.a if high < 0 else self.b if low > 0 else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return what ``compare --json`` writes."""
         return {
@@ -56,27 +62,29 @@ class Comparison:
 
 
 def compare(a: MethodErrors, b: MethodErrors) -> Comparison:
-    """Compare two methods on the cases that both predict.
+    """Compare two methods on the points that every run of both predicts; the result holds these points only.
 
     Raises
     ------
     DataError
-        When landmarks differ or no case is common to both.
+        When landmarks differ or no point is common to both.
     """
     if a.landmarks != b.landmarks:
         raise DataError(f"'{a.name}' and '{b.name}' have different landmarks")
-    common = [i for i in a.ids if i in set(b.ids)]
+    common = tuple(i for i in a.ids if i in set(b.ids))
     if not common:
         raise DataError(f"'{a.name}' and '{b.name}' have no case in common")
     errors = [_of_cases(m, common) for m in (a, b)]
-    overall = paired_difference(case_means(errors[0]), case_means(errors[1]))
-    single = [paired_difference(*(case_means(e[:, :, [k]]) for e in errors)) for k in range(len(a.landmarks))]
-    adjusted = holm([d.p for d in single])
-    per_landmark = {
-        name: PairedDifference(d.difference_mm, d.ci95_mm, float(p), d.effect_size, d.n_cases)
-        for name, d, p in zip(a.landmarks, single, adjusted, strict=True)
+    shared = ~np.isnan(np.concatenate(errors)).any(axis=0)  # (case, landmark)
+    a, b = (replace(m, ids=common, errors_mm=np.where(shared, e, np.nan)) for m, e in zip((a, b), errors, strict=True))
+    single = {
+        name: paired_difference(a.errors_mm[:, :, [k]], b.errors_mm[:, :, [k]])
+        for k, name in enumerate(a.landmarks)
+        if shared[:, k].any()
     }
-    return Comparison(a, b, overall, per_landmark)
+    adjusted = holm([d.p for d in single.values()])
+    per_landmark = {name: replace(d, p=float(p)) for (name, d), p in zip(single.items(), adjusted, strict=True)}
+    return Comparison(a, b, paired_difference(a.errors_mm, b.errors_mm), per_landmark)
 
 
 def _of_cases(method: MethodErrors, ids: Sequence[str]) -> Array:
@@ -85,26 +93,32 @@ def _of_cases(method: MethodErrors, ids: Sequence[str]) -> Array:
 
 
 def draw_comparison(comparison: Comparison) -> Figure:
-    """Draw each case's error under A against its error under B, and the difference per landmark."""
+    """Draw each case's error under A against its error under B, and the differences with their intervals."""
     from matplotlib.figure import Figure
 
     a, b = comparison.a, comparison.b
-    common = [i for i in a.ids if i in set(b.ids)]
-    x, y = (case_means(_of_cases(m, common)) for m in (a, b))
-    figure = Figure(figsize=(11, 5), dpi=120, layout="constrained")
+    a_name, b_name = (m.name[:40].replace("$", r"\$") for m in (a, b))  # a dollar would begin a formula
+    x, y = case_means(a.errors_mm), case_means(b.errors_mm)
+    rows = {**comparison.per_landmark, "Average": comparison.overall}
+    figure = Figure(figsize=(11, max(5.0, 0.3 * len(rows))), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
+
     top = float(np.nanmax([x, y])) * 1.05
+    left.fill_between([0, top], [0, top], top, color="#2563eb", alpha=0.06, linewidth=0)
     left.plot([0, top], [0, top], color="0.6", linewidth=1)
     left.scatter(x, y, s=14, color="#2563eb", alpha=0.7)
-    left.set(xlim=(0, top), ylim=(0, top), aspect="equal", title="mean radial error per case [mm]")
-    left.set(xlabel=f"{a.name} (cases above the line favour it)", ylabel=b.name)
-    rows = np.arange(len(comparison.per_landmark))
-    differences = list(comparison.per_landmark.values())
-    middle = np.array([d.difference_mm for d in differences])
-    reach = np.abs(np.array([d.ci95_mm for d in differences]).T - middle)
+    left.set(xlim=(0, top), ylim=(0, top), aspect="equal", title="Mean radial error of each case, mm")
+    left.set(xlabel=f"A: {a_name}   (better in the shaded half)", ylabel=f"B: {b_name}")
+
+    middle = np.array([d.difference_mm for d in rows.values()])
+    ends = np.array([d.ci95_mm or (d.difference_mm, d.difference_mm) for d in rows.values()])
+    for row in range(len(rows)):
+        total = row == len(rows) - 1
+        style = {"color": "0.1" if total else "#2563eb", "linewidth": 2.5 if total else 1.5}
+        right.plot(ends[row], [row, row], solid_capstyle="butt", **style)
+        right.plot(middle[row], row, "D" if total else "o", markersize=5, color=style["color"])
     right.axvline(0, color="0.6", linewidth=1)
-    right.errorbar(middle, rows, xerr=reach, fmt="o", color="#2563eb", capsize=3)
-    right.set_yticks(rows, list(comparison.per_landmark))
+    right.set_yticks(range(len(rows)), list(rows))
     right.invert_yaxis()
-    right.set(title="difference with 95 % interval [mm]", xlabel=f"← {a.name} better      {b.name} better →")
+    right.set(title="Difference A − B with 95 % interval, mm", xlabel="← A better        B better →")
     return figure

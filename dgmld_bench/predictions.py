@@ -339,7 +339,8 @@ def read_predictions(
     optional = {} if space is None else {"space": space}
     try:
         runs = [{"seed": 0, "predictions": {split.name: cases}}]
-        return Predictions(track=track, method="bare file", backbone="unknown", runs=runs, **optional)
+        name = _short(Path(path).stem)[:64].strip() or "bare file"
+        return Predictions(track=track, method=name, backbone="unknown", runs=runs, **optional)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 

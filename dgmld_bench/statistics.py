@@ -1,7 +1,9 @@
 """Intervals and tests that respect how the errors arose: landmarks of a case are correlated, seeds are few.
 
-Resampling is by case, so that all landmarks of a case go together, and by seed where a method has several runs. The
-same arguments give the same numbers: every resample comes from one fixed seed.
+Resampling is by case, so that all landmarks of a case go together (cluster bootstrap: Field and Welsh, J. R. Stat.
+Soc. B 69, 2007), and by seed where a method has several runs. Intervals are percentile intervals, which are somewhat
+too short where cases or seeds are few. The same arguments give the same numbers: every resample comes from one fixed
+seed.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dgmld_bench.errors import DataError
 from dgmld_bench.metrics import mean_radial_error
 
 Array = NDArray[np.float64]
@@ -21,17 +24,19 @@ N_RESAMPLES = 10_000
 _SEED = 20_250_225
 
 
-@lru_cache(maxsize=8)
 def resampling_counts(n: int, n_resamples: int = N_RESAMPLES, *, stream: int = 0) -> Array:
     """Return how often each of ``n`` things is drawn in each bootstrap resample, ``(resample, n)``.
 
-    A resample draws ``n`` times with replacement. Streams are independent of each other: cases and seeds must not
-    be drawn from the same one.
+    A resample draws ``n`` times with replacement. Streams are independent of each other: what does not vary together
+    (cases, the seeds of one method, the seeds of another) must not be drawn from the same one.
     """
     rng = np.random.default_rng([_SEED, stream])
     counts = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
     counts.setflags(write=False)
     return counts
+
+
+_case_counts = lru_cache(maxsize=4)(resampling_counts)  # the same cases for every method of a split
 
 
 def resampled_means(errors: ArrayLike, counts: Array) -> Array:
@@ -60,20 +65,25 @@ def resampled_means(errors: ArrayLike, counts: Array) -> Array:
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
 
-def bootstrap_averages(errors_mm: ArrayLike, n_resamples: int = N_RESAMPLES) -> Array:
+def bootstrap_averages(errors_mm: ArrayLike, n_resamples: int = N_RESAMPLES, *, method: int = 0) -> Array:
     """Return the seed-averaged Average of each resample of cases and seeds, ``(resample,)``.
 
-    Two calls with the same number of cases resample the same cases, so that methods can be compared resample by
-    resample.
+    Calls with the same number of cases resample the same cases, so that methods can be compared resample by resample.
+    The seeds of two methods have nothing in common: give each method a number of its own.
 
     Parameters
     ----------
     errors_mm : array, shape (seed, case, landmark)
+        A run without any value is left out.
+    n_resamples : int
+    method : int
+        Which method this is, where several are compared.
     """
     array = np.asarray(errors_mm, dtype=np.float64)
+    array = array[~np.isnan(array).all(axis=(1, 2))]
     n_seeds, n_cases = array.shape[:2]
-    means = resampled_means(array, resampling_counts(n_cases, n_resamples))  # (seed, resample)
-    weights = resampling_counts(n_seeds, n_resamples, stream=1).T / n_seeds
+    means = resampled_means(array, _case_counts(n_cases, n_resamples))  # (seed, resample)
+    weights = resampling_counts(n_seeds, n_resamples, stream=1 + method).T / n_seeds
     return np.asarray((means * weights).sum(axis=0))
 
 
@@ -116,45 +126,69 @@ class PairedDifference:
     Attributes
     ----------
     difference_mm : float
-        Mean of A's minus B's error per case.
-    ci95_mm : (float, float)
-        Percentile bootstrap by case.
+        A's Average minus B's, each averaged over its seeds.
+    ci95_mm : (float, float) or None
+        Percentile bootstrap: the same cases drawn for both methods, seeds drawn for each. None for a single case.
     p : float
         Two-sided Wilcoxon signed-rank test on per-case means; 1 where no case differs.
     effect_size : float
-        Matched-pairs rank-biserial correlation, -1 (A is better in every case) to 1.
+        Matched-pairs rank-biserial correlation (Kerby 2014) on per-case means, -1 (A is better in every case) to 1.
     n_cases : int
     """
 
     difference_mm: float
-    ci95_mm: tuple[float, float]
+    ci95_mm: tuple[float, float] | None
     p: float
     effect_size: float
     n_cases: int
 
 
 def paired_difference(a_mm: ArrayLike, b_mm: ArrayLike) -> PairedDifference:
-    """Compare two methods case by case.
+    """Compare two methods on the same cases.
 
     Parameters
     ----------
-    a_mm, b_mm : array, shape (case,)
-        Each case's mean error; cases with NaN in either are left out.
-    """
-    from scipy.stats import rankdata, wilcoxon
+    a_mm, b_mm : array, shape (seed, case, landmark)
+        The same cases and landmarks in the same order, any number of seeds. A point that any run of either method
+        lacks is left out of both.
 
-    difference = np.asarray(a_mm, dtype=np.float64) - np.asarray(b_mm, dtype=np.float64)
-    difference = difference[~np.isnan(difference)]
-    n = len(difference)
-    changed = difference[difference != 0]
-    p, effect = 1.0, 0.0
-    if changed.size:
-        p = float(wilcoxon(changed).pvalue)
-        ranks = rankdata(np.abs(changed))
-        effect = float((ranks[changed > 0].sum() - ranks[changed < 0].sum()) / ranks.sum())
-    means = resampling_counts(n) @ difference / n
-    low, high = np.quantile(means, [0.025, 0.975])
-    return PairedDifference(float(difference.mean()), (float(low), float(high)), p, effect, n)
+    Raises
+    ------
+    DataError
+        When no point is left.
+    """
+    from scipy.stats import rankdata
+
+    a, b = np.asarray(a_mm, dtype=np.float64), np.asarray(b_mm, dtype=np.float64)
+    lacking = np.isnan(np.concatenate([a, b])).any(axis=0)  # (case, landmark)
+    if lacking.all():
+        raise DataError("no point is predicted by every run of both methods")
+    a, b = (np.where(lacking, np.nan, e)[:, ~np.all(lacking, axis=1)] for e in (a, b))
+    per_case = case_means(a) - case_means(b)
+    changed = per_case[per_case != 0]
+    ranks = rankdata(np.abs(changed))
+    effect = float((ranks * np.sign(changed)).sum() / ranks.sum()) if changed.size else 0.0
+    interval = None
+    if len(per_case) > 1:
+        resampled = bootstrap_averages(a, method=0) - bootstrap_averages(b, method=1)
+        low, high = np.nanquantile(resampled, [0.025, 0.975])
+        interval = float(low), float(high)
+    difference = float(mean_radial_error(a).mean() - mean_radial_error(b).mean())
+    return PairedDifference(difference, interval, float(_wilcoxon(per_case[:, None])[0]), effect, len(per_case))
+
+
+def _wilcoxon(differences: Array) -> Array:
+    """Return the two-sided p of each column of ``(case, pair)``; zeros and NaN left out, 1 where nothing remains."""
+    from scipy.stats import wilcoxon
+
+    p = np.ones(differences.shape[1])
+    counted = ~np.isnan(differences) & (differences != 0)
+    whole = counted.all(axis=0)
+    if whole.any():
+        p[whole] = wilcoxon(differences[:, whole]).pvalue
+    for column in np.flatnonzero(~whole & counted.any(axis=0)):
+        p[column] = wilcoxon(differences[counted[:, column], column]).pvalue
+    return p
 
 
 def holm(p_values: ArrayLike) -> Array:
@@ -178,7 +212,7 @@ class Ranking:
     Attributes
     ----------
     rank : array of int, shape (method,)
-        1 is the lowest Average.
+        1 is the lowest Average; equal Averages share a rank.
     low, high : array of int, shape (method,)
         Ends of the 95 % bootstrap interval of the rank.
     group : array of int, shape (method,)
@@ -213,11 +247,14 @@ def rank_methods(errors_mm: Sequence[ArrayLike], *, alpha: float = 0.05, n_resam
     n = len(methods)
     averages = np.array([mean_radial_error(e).mean() for e in methods])
     order = np.argsort(averages, kind="stable")
-    rank = np.empty(n, dtype=int)
-    rank[order] = np.arange(1, n + 1)
-    resampled = np.stack([bootstrap_averages(e, n_resamples) for e in methods])  # (method, resample)
-    ranks = resampled.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable") + 1
-    low, high = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest").astype(int)
+    rank = 1 + (averages < averages[:, None]).sum(axis=1)
+    resampled = np.stack(
+        [bootstrap_averages(e, n_resamples, method=i) for i, e in enumerate(methods)]
+    )  # (method, resample)
+    best = np.stack([1 + (resampled < r).sum(axis=0) for r in resampled])  # methods that tie share a range of ranks
+    worst = np.stack([(resampled <= r).sum(axis=0) for r in resampled])
+    low = np.quantile(best, 0.025, axis=1, method="nearest").astype(int)
+    high = np.quantile(worst, 0.975, axis=1, method="nearest").astype(int)
     p = pairwise_tests([case_means(e) for e in methods])
     group = np.zeros(n, dtype=int)
     leader = -1
@@ -237,19 +274,13 @@ def pairwise_tests(means_mm: Sequence[ArrayLike]) -> Array:
     ----------
     means_mm : sequence of arrays, shape (case,)
     """
-    from scipy.stats import wilcoxon
-
     n = len(means_mm)
     result = np.ones((n, n))
     pairs = [(i, j) for i in range(n) for j in range(i)]
     if not pairs:
         return result
     values = np.asarray(means_mm, dtype=np.float64)
-    difference = np.stack([values[i] - values[j] for i, j in pairs], axis=1)  # (case, pair)
-    p = np.ones(len(pairs))
-    usable = (~np.isnan(difference) & (difference != 0)).any(axis=0)
-    if usable.any():
-        p[usable] = wilcoxon(difference[:, usable], nan_policy="omit").pvalue
+    p = _wilcoxon(np.stack([values[i] - values[j] for i, j in pairs], axis=1))
     for (i, j), adjusted in zip(pairs, holm(p), strict=True):
         result[i, j] = result[j, i] = adjusted
     return result

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from dgmld_bench import metrics, statistics
+from dgmld_bench.errors import DataError
 
 RNG = np.random.default_rng(7)
 
@@ -51,24 +52,57 @@ def test_seeds_that_differ_widen_the_interval():
     assert wide[1] - wide[0] > 1.3 * (narrow[1] - narrow[0])
 
 
+def one_run(*cases):
+    """One seed, one landmark: ``(1, case, 1)``."""
+    return np.array(cases, dtype=float)[None, :, None]
+
+
 def test_paired_difference_agrees_with_scipy():
-    a, b = RNG.random(40), RNG.random(40) + 0.2
+    a, b = RNG.random((1, 40, 6)), RNG.random((1, 40, 6)) + 0.1
+    a_case, b_case = a[0].mean(axis=1), b[0].mean(axis=1)
     result = statistics.paired_difference(a, b)
-    assert result.p == stats.wilcoxon(a, b).pvalue
+    theirs = stats.bootstrap(
+        (a_case - b_case,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    assert result.p == pytest.approx(stats.wilcoxon(a_case, b_case).pvalue)
     assert result.difference_mm == pytest.approx((a - b).mean())
-    assert result.ci95_mm[0] < result.difference_mm < result.ci95_mm[1]
+    np.testing.assert_allclose(result.ci95_mm, theirs, atol=0.01)
     assert result.n_cases == 40 and -1 < result.effect_size < 0
 
 
 def test_effect_size_by_hand():
-    result = statistics.paired_difference([0, 0, 0], [1, 2, -3])  # ranks 1 and 2 for A, 3 against
+    result = statistics.paired_difference(one_run(0, 0, 0), one_run(1, 2, -3))  # ranks 1 and 2 for A, 3 against
     assert result.effect_size == 0.0
-    assert statistics.paired_difference([0, 0], [1, 2]).effect_size == -1.0
+    assert statistics.paired_difference(one_run(0, 0), one_run(1, 2)).effect_size == -1.0
 
 
 def test_no_difference_is_no_evidence():
-    result = statistics.paired_difference([1.0, 2.0], [1.0, 2.0])
+    result = statistics.paired_difference(one_run(1, 2), one_run(1, 2))
     assert (result.p, result.effect_size, result.ci95_mm) == (1.0, 0.0, (0.0, 0.0))
+
+
+def test_one_case_has_no_interval():
+    result = statistics.paired_difference(one_run(1), one_run(2))
+    assert (result.difference_mm, result.ci95_mm, result.p) == (-1.0, None, 1.0)
+
+
+def test_seeds_that_scatter_widen_the_interval_of_a_difference():
+    base = RNG.gamma(2, size=(1, 60, 6))
+    steady = np.repeat(base, 3, axis=0)
+    scattered = steady + np.array([-0.6, 0, 0.6])[:, None, None]
+    assert statistics.paired_difference(steady, steady).ci95_mm == (0.0, 0.0)
+    low, high = statistics.paired_difference(scattered, scattered.copy()).ci95_mm
+    assert low < -0.5 and high > 0.5  # both methods' seeds were drawn, each for itself
+
+
+def test_a_point_that_one_run_lacks_counts_for_neither_method():
+    a, b = np.ones((2, 5, 2)), np.full((1, 5, 2), 3.0)
+    a[1, 0, 0], b[0, 0, 0] = np.nan, 1e6
+    b[0, 4] = np.nan
+    result = statistics.paired_difference(a, b)
+    assert result.difference_mm == -2.0 and result.n_cases == 4
+    with pytest.raises(DataError, match="no point"):
+        statistics.paired_difference(a * np.nan, b)
 
 
 def test_holm_by_hand():
@@ -88,6 +122,28 @@ def test_methods_that_differ_are_ranked_and_equal_ones_share_a_group():
     assert ranking.p[0, 1] < 0.001 < 0.05 < ranking.p[1, 2]
 
 
+def test_equal_methods_share_their_ranks():
+    errors = RNG.gamma(2, size=(1, 40, 6))
+    ranking = statistics.rank_methods([errors, errors + 1, errors])
+    assert ranking.rank.tolist() == [1, 3, 1] and ranking.group.tolist() == [1, 2, 1]
+    assert ranking.low.tolist() == [1, 3, 1] and ranking.high.tolist() == [2, 3, 2]
+
+
+def test_rank_intervals_do_not_depend_on_seeds_of_equal_number_going_together():
+    base = RNG.gamma(2, size=(1, 100, 6))
+    a, b = (base + np.array(shift)[:, None, None] for shift in ([-0.5, 0, 0.5], [-0.4, 0.1, 0.6]))
+    ranking = statistics.rank_methods([a, b])  # seed by seed A is always better, but seeds are not paired
+    assert ranking.low.tolist() == [1, 1] and ranking.high.tolist() == [2, 2]
+
+
+def test_missing_and_equal_cases_are_left_out_of_pairwise_tests_as_in_scipy():
+    means = RNG.random((2, 30))
+    means[0, 3], means[1, 5], means[0, 7] = np.nan, np.nan, means[1, 7]
+    kept = [i for i in range(30) if i not in (3, 5, 7)]
+    expected = stats.wilcoxon(means[0, kept], means[1, kept]).pvalue
+    assert statistics.pairwise_tests(means)[0, 1] == pytest.approx(expected)
+
+
 def test_one_method_has_rank_one():
     ranking = statistics.rank_methods([RNG.random((1, 5, 6))])
     assert (ranking.rank.tolist(), ranking.group.tolist(), ranking.p.tolist()) == ([1], [1], [[1.0]])
@@ -103,6 +159,11 @@ def test_pairwise_tests_agree_with_scipy_one_by_one():
 def test_rank_agreement():
     assert statistics.rank_agreement([1, 2, 3], [3, 2, 1]) == -1.0
     assert statistics.rank_agreement([1], [2]) is None
+
+
+def test_rank_agreement_is_scipys_tau():
+    a, b = RNG.random(9), RNG.random(9)
+    assert statistics.rank_agreement(a, b) == pytest.approx(stats.kendalltau(a, b).statistic)
 
 
 def test_thirty_methods_are_ranked_in_two_seconds():

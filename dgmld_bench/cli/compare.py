@@ -11,6 +11,7 @@ from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
 
 if TYPE_CHECKING:
     from dgmld_bench.comparison import Comparison, MethodErrors
+    from dgmld_bench.statistics import PairedDifference
 
 
 def register(app: typer.Typer) -> None:
@@ -28,8 +29,10 @@ def compare(
 ) -> None:
     """Compare two methods case by case on one split.
 
-    Prints the mean difference with its 95 % interval (bootstrap by case), a two-sided Wilcoxon signed-rank test on
-    per-case means, the rank-biserial effect size, and the same per landmark with Holm's correction.
+    Prints the difference of their Averages with a 95 % interval, a paired test, an effect size, and the same per
+    landmark. Both files must predict every case of the split.
+
+    Example:
 
         dgmld-bench compare bapdg.json baseline.json --split feta --plot paired.png
     """
@@ -53,34 +56,60 @@ def _errors(path: Path, split: str, data_dir: Path | None) -> MethodErrors:
     from dgmld_bench.scoring import score
 
     result = score(path, split, data_dir=data_dir)
-    name = f"{result.predictions.method} {result.predictions.backbone} ({path.stem})"
+    name = f"{result.predictions.method} · {result.predictions.backbone}"
     return MethodErrors(name, result.reference.ids, result.reference.landmark_set.names, result.errors_mm)
 
 
 def _print(result: Comparison, split: str) -> None:
+    from rich import box
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     values = result.to_dict()
-    console = Console(soft_wrap=True)
-    for label in ("a", "b"):
-        console.print(f"{label.upper()}: [bold]{escape(values[label]['name'])}[/], {values[label]['mre_mm']:.3f} mm")
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
-    table.add_column(escape(split))
-    for heading in ("A − B [mm]", "95 % interval", "p", "effect size"):
-        table.add_column(heading, justify="right")
-    for name, d in {**result.per_landmark, "all landmarks": result.overall}.items():
-        table.add_row(
-            name,
-            f"{d.difference_mm:+.3f}",
-            f"{d.ci95_mm[0]:+.3f} – {d.ci95_mm[1]:+.3f}",
-            f"{d.p:.2g}",
-            f"{d.effect_size:+.2f}",
-            style="bold" if d is result.overall else "",
-        )
+    console = Console(soft_wrap=True, highlight=False)
+    methods = Table.grid(padding=(0, 2))
+    for label, method in (("a", result.a), ("b", result.b)):
+        seeds = f"{len(method.errors_mm)} seed" + ("s" if len(method.errors_mm) > 1 else "")
+        mre = f"Average {values[label]['mre_mm']:.3f} mm"
+        methods.add_row(label.upper(), f"[bold]{escape(method.name)}[/]", mre, f"[dim]{seeds}[/]")
+    console.print(methods)
+    table = Table(box=box.SIMPLE, show_edge=False, show_footer=True, pad_edge=False, header_style="bold")
+    total = result.overall
+    for heading, cell in zip(
+        (escape(split), "A − B, mm", "95 % interval", "p (Holm)", "effect size"),
+        ("Average", *_cells(total)),
+        strict=True,
+    ):
+        table.add_column(heading, footer=f"[bold]{cell}[/]", justify="left" if heading == escape(split) else "right")
+    for name, difference in result.per_landmark.items():
+        table.add_row(name, *_cells(difference))
+    console.print()
     console.print(table)
-    low, high = result.overall.ci95_mm
-    better = result.a if high < 0 else result.b if low > 0 else None
-    verdict = f"[bold]{escape(better.name)}[/] is better" if better else "these data do not tell the two methods apart"
-    console.print(f"{result.overall.n_cases} cases: {verdict} (interval of the mean difference). p per landmark: Holm.")
+    console.print()
+    console.print(_verdict(result))
+    console.print(
+        f"[dim]{total.n_cases} cases. Interval: bootstrap over cases and seeds. p: Wilcoxon on per-case means, "
+        "corrected over landmarks. Effect size: rank-biserial, −1 where A is better in every case.[/]",
+        soft_wrap=False,
+    )
+
+
+def _cells(difference: PairedDifference) -> tuple[str, str, str, str]:
+    def signed(value: float, digits: int) -> str:
+        return f"{value:+.{digits}f}".replace("-", "−")
+
+    limits = difference.ci95_mm
+    interval = "–" if limits is None else f"{signed(limits[0], 3)} … {signed(limits[1], 3)}"
+    p = "< 0.0001" if difference.p < 1e-4 else f"{difference.p:.4f}"
+    return signed(difference.difference_mm, 3), interval, p, signed(difference.effect_size, 2)
+
+
+def _verdict(result: Comparison) -> str:
+    from rich.markup import escape
+
+    better = result.better
+    if better is None:
+        return "[yellow]These cases and seeds do not tell the two methods apart:[/] the interval holds 0."
+    label = "A" if better is result.a else "B"
+    return f"[green]{label} is better:[/] [bold]{escape(better.name)}[/] ({abs(result.overall.difference_mm):.3f} mm)."
