@@ -30,8 +30,9 @@ def convolution(
 class DoubleConvolution(nn.Sequential):
     """Twice convolution (kernel 3, with bias), batch norm, ReLU.
 
-    With ``linear`` it ends after the second convolution: the head of a network. Its bias starts at zero, the
-    background of every target.
+    With ``linear`` it ends after the second convolution: the head of a network. It starts by passing each of its
+    channels on (and a bias of zero, the background of every target), so that each landmark begins with a channel of
+    its own. Started at random, two landmarks can settle on one channel, and a third is never learnt.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class DoubleConvolution(nn.Sequential):
             last,
         ]
         if linear:
+            nn.init.dirac_(last.weight)
             nn.init.zeros_(last.bias)
         else:
             layers += [norm(out_channels), nn.ReLU(inplace=True)]
