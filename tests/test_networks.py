@@ -1,0 +1,54 @@
+"""The two backbones: size to the parameter, shape in 2D and 3D, determinism."""
+
+import pytest
+import torch
+
+from baselines.common.networks import build_network
+from dgmld_bench.errors import UsageError
+
+
+def n_parameters(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(("backbone", "expected"), [("unet", 15_181_316), ("vitpose", 338_852)])
+def test_full_size_has_as_many_parameters_as_the_papers(backbone, expected):
+    with torch.device("meta"):
+        assert n_parameters(build_network(backbone, (128, 128, 128), 6)) == expected
+
+
+@pytest.mark.parametrize("backbone", ["unet", "vitpose"])
+@pytest.mark.parametrize(("grid", "landmarks"), [((32, 16, 48), 6), ((64, 48), 19)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_heatmaps_have_the_grid_divided_by_the_stride(backbone, grid, landmarks, stride):
+    network = build_network(backbone, grid, landmarks, width=8, output_stride=stride).eval()
+    output = network(torch.rand(2, 1, *grid))
+    assert output.shape == (2, landmarks, *(n // stride for n in grid))
+    assert torch.isfinite(output).all()
+
+
+@pytest.mark.parametrize("backbone", ["unet", "vitpose"])
+def test_the_same_seed_gives_the_same_network(backbone):
+    networks = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        networks.append(torch.cat([p.flatten() for p in build_network(backbone, (32, 32), 3, width=8).parameters()]))
+    assert torch.equal(networks[0], networks[1]) and not torch.equal(networks[0], networks[2])
+
+
+@pytest.mark.parametrize("backbone", ["unet", "vitpose"])
+def test_every_landmark_starts_with_a_channel_of_its_own(backbone):
+    network = build_network(backbone, (32, 32), 5, width=8)
+    last = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)][-1]
+    assert torch.equal(last.weight[:, :, 1, 1], torch.eye(5)) and last.bias.abs().max() == 0
+
+
+@pytest.mark.parametrize(("backbone", "grid"), [("unet", (24, 32)), ("vitpose", (12, 8)), ("unet", (32,))])
+def test_grids_that_do_not_fit_are_refused(backbone, grid):
+    with pytest.raises(UsageError, match="multiple of"):
+        build_network(backbone, grid, 3)
+
+
+def test_unknown_backbones_are_refused_with_the_known_ones():
+    with pytest.raises(UsageError, match="did you mean 'unet'"):
+        build_network("unett", (32, 32), 3)
