@@ -75,7 +75,7 @@ def compare(a: MethodErrors, b: MethodErrors) -> Comparison:
     if not common:
         raise DataError(f"'{a.name}' and '{b.name}' have no case in common")
     errors = [_of_cases(m, common) for m in (a, b)]
-    shared = ~np.isnan(np.concatenate(errors)).any(axis=0)  # (case, landmark)
+    shared = np.asarray(~np.isnan(np.concatenate(errors)).any(axis=0))  # (case, landmark)
     a, b = (replace(m, ids=common, errors_mm=np.where(shared, e, np.nan)) for m, e in zip((a, b), errors, strict=True))
     single = {
         name: paired_difference(a.errors_mm[:, :, [k]], b.errors_mm[:, :, [k]])

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 PROTOCOL = 1
+
+MeanStd = dict[str, float | None]
+"""``mean`` and ``std`` over seeds; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Reference:
     def sha256(self) -> str:
         """Hash of ids, landmark names, coordinates (float64, little-endian) and millimetres per unit."""
         digest = hashlib.sha256(json.dumps([self.split.name, self.ids, self.landmark_set.names]).encode())
-        digest.update(self.points.astype("<f8").tobytes())
+        digest.update((self.points + 0.0).astype("<f8").tobytes())  # -0 and 0 are the same place
         digest.update(self.mm_per_unit.astype("<f8").tobytes())
         return digest.hexdigest()
 
@@ -142,7 +146,7 @@ class Score:
         """Mean absolute biometric error per run, ``(seed, biometric)``."""
         return metrics.mean_over_cases(self.biometric_errors_mm)
 
-    @property
+    @cached_property
     def interval_mm(self) -> tuple[float, float] | None:
         """95 % bootstrap interval of the seed-averaged Average, by case and seed; None for a single case."""
         return bootstrap_interval(self.errors_mm)
@@ -179,7 +183,7 @@ class Score:
             "runs": runs,
             "mre_mm": {
                 **_mean_std(self.per_seed_mm),
-                "ci95": None if self.interval_mm is None else list(self.interval_mm),
+                "ci95": self.interval_mm and list(self.interval_mm),
             },
             "mre_mm_per_landmark": _named_mean_std(names, self.per_landmark_mm),
             "sdr_percent": _named_mean_std([str(t) for t in metrics.SDR_THRESHOLDS_MM], self.sdr_percent),
@@ -254,7 +258,9 @@ def score_against(
         raise DataError(f"no point of split '{split}' is both predicted and in the reference")
     pairs = reference.landmark_set.biometric_indices()
     difference = np.abs(metrics.lengths(predicted, pairs) - metrics.lengths(reference.points, pairs))
-    notes = _notes(reference, len(missing), len(seeds))
+    n_expected = int(reference.exists.sum()) * len(seeds)
+    n_missing = n_expected - int((~np.isnan(errors_mm)).sum())
+    notes = _notes(reference, n_missing, n_expected, len(seeds))
     complete = not missing and len(reference.ids) >= reference.split.n_cases
     return Score(
         reference=reference,
@@ -289,6 +295,8 @@ def _check_fit(reference: Reference, predictions: Predictions) -> None:
         held = ", ".join(predictions.splits) or "none"
         raise DataError(f"the predictions hold nothing for split '{split}'; they hold: {held}")
     known = set(reference.split.case_ids or ()) | set(reference.ids)
+    if reference.split.case_ids is None and len(reference.ids) < reference.split.n_cases:
+        return  # the rest of the split's ids are not known, so that none can be told to be wrong
     for run in predictions.runs:
         strange = [c for c in run.predictions.get(split, {}) if c not in known]
         if strange:
@@ -299,7 +307,7 @@ def _check_fit(reference: Reference, predictions: Predictions) -> None:
             )
 
 
-def _notes(reference: Reference, n_missing: int, n_seeds: int) -> tuple[str, ...]:
+def _notes(reference: Reference, n_missing: int, n_expected: int, n_seeds: int) -> tuple[str, ...]:
     split = reference.split
     notes = []
     if split.reference == "simulated":
@@ -307,12 +315,15 @@ def _notes(reference: Reference, n_missing: int, n_seeds: int) -> tuple[str, ...
     if split.reference == "mask-derived":
         notes.append("mask-derived: the reference comes from the cerebellum label, not from an expert")
     if n_missing:
-        notes.append(f"incomplete: {n_missing} predictions are missing and count as misses in SDR")
+        notes.append(
+            f"incomplete: {n_missing} of {n_expected} points are not predicted; they count as misses in SDR and "
+            "are left out of the radial errors, which are therefore not comparable"
+        )
     if len(reference.ids) < split.n_cases:
         notes.append(f"partial: {len(reference.ids)} of the split's {split.n_cases} cases are on disk")
     unset = int((~reference.exists).sum())
     if unset:
-        notes.append(f"{unset} points have no reference and are left out")
+        notes.append(f"{unset} of {reference.exists.size} points have no reference and are left out")
     if n_seeds < 3:
         notes.append(f"{n_seeds} of 3 seeds")
     return tuple(notes)
@@ -326,10 +337,13 @@ def _named(names: Any, values: Array) -> dict[str, float | None]:
     return {name: _number(v) for name, v in zip(names, values, strict=True)}
 
 
-def _mean_std(values: Array) -> dict[str, float | None]:
-    """Mean and standard deviation (ddof = 0) over seeds; no deviation of a single seed."""
+def _mean_std(values: Array) -> MeanStd:
+    """Mean and standard deviation (ddof = 0) over the seeds that have a value; no deviation of a single seed."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return {"mean": None, "std": None}
     return {"mean": _number(values.mean()), "std": _number(values.std()) if len(values) > 1 else None}
 
 
-def _named_mean_std(names: Any, values: Array) -> dict[str, dict[str, float | None]]:
+def _named_mean_std(names: Any, values: Array) -> dict[str, MeanStd]:
     return {name: _mean_std(values[:, i]) for i, name in enumerate(names)}

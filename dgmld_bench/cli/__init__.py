@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 
 def main() -> None:
@@ -10,6 +11,9 @@ def main() -> None:
     from dgmld_bench.cli.app import build_app
     from dgmld_bench.errors import DgmldBenchError
 
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show ± shows ? and no traceback
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         build_app()(prog_name="dgmld-bench")
     except DgmldBenchError as error:

@@ -29,8 +29,8 @@ def compare(
 ) -> None:
     """Compare two methods case by case on one split.
 
-    Prints the difference of their Averages with a 95 % interval, a paired test, an effect size, and the same per
-    landmark. Both files must predict every case of the split.
+    Prints the difference of their Averages with a 95 % interval, a paired test,
+    an effect size, and the same per landmark. Both files must predict every case.
 
     Example:
 

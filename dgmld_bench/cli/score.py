@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +11,10 @@ import typer
 from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
-    from dgmld_bench.scoring import Score
+    from dgmld_bench.scoring import MeanStd, Score
 
 
 def register(app: typer.Typer) -> None:
@@ -41,10 +43,15 @@ def score(
 ) -> None:
     """Score predictions against the reference of a split.
 
-    Prints MRE per landmark, their Average, SDR and (3D) the errors of the biometrics; mean ± standard deviation over
-    seeds, and a 95 % interval by resampling cases and seeds. Exit code 1 when predictions are incomplete or at fault.
+    Prints the radial error of each landmark and their Average, SDR, and in 3D
+    the errors of the three lengths: mean ± standard deviation over seeds, and a
+    95 % interval by resampling cases and seeds.
+
+    Examples:
 
         dgmld-bench score preds.json --split feta --json result.json
+
+        dgmld-bench score points.json --split lfc --space lps_mm
     """
     from dgmld_bench.scoring import score as score_predictions
 
@@ -60,64 +67,74 @@ def score(
 
 def _print(result: Score) -> None:
     from rich.console import Console
+    from rich.markup import escape
 
-    console = Console(soft_wrap=True)
-    split = result.reference.split
-    domain = "out of domain" if split.out_of_domain else "in domain"
-    seeds = ", ".join(map(str, result.seeds))
+    console = Console(highlight=False)
+    split, n_cases = result.reference.split, len(result.reference.ids)
+    cases = f"{n_cases}" if n_cases == split.n_cases else f"{n_cases} of {split.n_cases}"
+    console.print(f"[bold]{escape(result.predictions.method)}[/] · {escape(result.predictions.backbone)}")
     console.print(
-        f"[bold]{_plain(result.predictions.method)}[/] · {_plain(result.predictions.backbone)} · split "
-        f"[bold]{_plain(split.name)}[/] ({_plain(split.centre)}, {split.role}, {domain}) · "
-        f"{len(result.reference.ids)} cases · seeds {seeds}"
+        f"[bold]{escape(split.name)}[/]: {escape(split.centre)}, {split.role}, "
+        f"{'out of domain' if split.out_of_domain else 'in domain'}, {split.reference} reference, {cases} cases, "
+        f"seed{'s' if len(result.seeds) > 1 else ''} {', '.join(map(str, result.seeds))}\n"
     )
-    console.print(_table(result))
+    for bars, side_by_side in ((True, True), (False, True), (False, False)):
+        layout = _layout(result, bars=bars, side_by_side=side_by_side)
+        if console.measure(layout, options=console.options.update(width=1000)).maximum <= console.width:
+            break
+    console.print(layout)
+    if result.notes:
+        console.print()
     for note in result.notes:
-        console.print(f"[yellow]note:[/] {note}")
+        mark, colon, text = note.partition(":")
+        console.print(f"[yellow]{mark}{colon}[/]{text}")
 
 
-def _table(result: Score) -> Table:
+def _layout(result: Score, *, bars: bool, side_by_side: bool) -> Table:
+    from rich.console import Group
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
-    table.add_column("")
-    table.add_column("mean", justify="right")
-    if len(result.seeds) > 1:
-        table.add_column("± std over seeds", justify="right")
-    table.add_column("95 % interval", justify="right")
     values = result.to_dict()
-
-    def row(name: str, value: dict[str, float | None], digits: int, interval: str = "", style: str = "") -> None:
-        cells = [_digits(value["mean"], digits)]
-        if len(result.seeds) > 1:
-            cells.append("± " + _digits(value["std"], digits))
-        table.add_row(name, *cells, interval, style=style)
-
-    def heading(text: str) -> None:
-        table.add_row(f"[dim]{text}[/]")
-
-    heading("radial error [mm]")
     titles = result.reference.landmark_set.titles
-    for title, value in zip(titles, values["mre_mm_per_landmark"].values(), strict=True):
-        row(title, value, 3)
-    limits = values["mre_mm"]["ci95"]
-    row("Average", values["mre_mm"], 3, "" if limits is None else f"{limits[0]:.3f} – {limits[1]:.3f}", "bold")
-    table.add_section()
-    heading(f"SDR [%], errors {'<' if result.strict else '≤'} t")
-    for threshold, value in values["sdr_percent"].items():
-        row(f"t = {float(threshold):g} mm", value, 2)
+    errors = _block("Radial error, mm", zip(titles, values["mre_mm_per_landmark"].values(), strict=True), 3, bars=bars)
+    errors.add_section()
+    errors.add_row("[bold]Average[/]", f"[bold]{_cell(values['mre_mm'], 3)}[/]")
+    if values["mre_mm"]["ci95"]:
+        errors.add_row("95 % interval", "{:.3f} … {:.3f}".format(*values["mre_mm"]["ci95"]))
+    rates = [(f"t = {float(t):g} mm", value) for t, value in values["sdr_percent"].items()]
+    beside: list[RenderableType] = [_block(f"SDR, % of errors {'<' if result.strict else '≤'} t", rates, 2)]
     if values["biometric_error_mm"]:
-        table.add_section()
-        heading("biometric length error [mm]")
-        for name, value in values["biometric_error_mm"].items():
-            row(name, value, 3)
+        beside += ["", _block("Length error, mm", values["biometric_error_mm"].items(), 3)]
+    layout = Table.grid(padding=(0, 4))
+    if side_by_side:
+        layout.add_row(errors, Group(*beside))
+    else:
+        layout.add_row(Group(errors, "", *beside))
+    return layout
+
+
+def _block(title: str, rows: Iterable[tuple[str, MeanStd]], digits: int, *, bars: bool = False) -> Table:
+    """Return a titled table of values; with bars, each is drawn in proportion to the greatest."""
+    from rich import box
+    from rich.bar import Bar
+    from rich.table import Table
+
+    rows = list(rows)
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False)
+    table.show_header = table.pad_edge = False
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    if bars:
+        table.add_column(width=12)
+    top = max((value["mean"] or 0.0 for _, value in rows), default=0.0) or 1.0
+    for name, value in rows:
+        bar = [Bar(top, 0, value["mean"] or 0.0, color="cyan")] if bars else []
+        table.add_row(name, _cell(value, digits), *bar)
     return table
 
 
-def _digits(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+def _cell(value: MeanStd, digits: int) -> str:
+    mean, std = value["mean"], value["std"]
+    if mean is None:
+        return "–"
+    return f"{mean:.{digits}f}" + ("" if std is None else f" ± {std:.{digits}f}")
