@@ -34,8 +34,8 @@ def find_problems(predictions: Predictions) -> list[str]:
 def _problems_of(split: Split, ids: list[str]) -> list[str]:
     if split.case_ids is None:
         return [] if len(ids) == split.n_cases else [f"expected {split.n_cases} cases, got {len(ids)}"]
-    known = set(split.case_ids)
-    missing = [i for i in split.case_ids if i not in set(ids)]
+    known, given = set(split.case_ids), set(ids)
+    missing = [i for i in split.case_ids if i not in given]
     unknown = [i for i in ids if i not in known]
     problems = []
     if missing:
