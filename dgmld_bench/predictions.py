@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_text
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.splits import TRACKS, Split, case_sort_key, get_track
@@ -312,8 +312,16 @@ def read_predictions(
 
     Raises
     ------
-    DataError, UsageError
+    UsageError
+        For a space that is unknown, does not fit the split, or is not the file's.
+    DataError
+        For a file at fault.
     """
+    if space is not None:
+        if space not in MAX_COORDINATE:
+            raise unknown_name("space", space, tuple(MAX_COORDINATE))
+        if (space == "px") != (landmark_set.dimension == 2):
+            raise UsageError(f"--space {space} does not fit split '{split.name}' ({landmark_set.dimension}D)")
     value = read_json(Path(path))
     if isinstance(value, dict) and "format" in value:
         predictions = Predictions.load(path)

@@ -72,6 +72,8 @@ def test_scoring_never_imports_torch(perfect, brains):
         (["score", "PREDS", "--split", "feta"], 1, "no case of split 'feta' is on disk"),
         (["score", "PREDS", "--split", "lfc", "--space", "lps_mm"], 2, "contradicts"),
         (["score", "PREDS"], 2, "--split"),
+        (["score", "PREDS", "--split", "lfc", "--space", "ras"], 2, "did you mean 'ras_mm'"),
+        (["score", "PREDS", "--split", "lfc", "--csv", "."], 1, "error: .: "),
         (["compare", "PREDS", "none.json", "--split", "lfc"], 1, "no such file"),
         (["show", "99", "--split", "lfc"], 2, "no case '99'"),
         (["validate", "none.json"], 1, "no such file"),

@@ -250,6 +250,9 @@ def test_bare_files_at_fault(tmp_path):
         path.write_text(text)
         with pytest.raises(DataError, match=words):
             read_predictions(path, get_split("lfc"), CEREBELLUM)
+    for space, words in [("ras", "did you mean 'ras_mm'"), ("px", "does not fit split 'lfc'")]:
+        with pytest.raises(UsageError, match=words):
+            read_predictions(path, get_split("lfc"), CEREBELLUM, space)
     path.write_text(json.dumps(EXAMPLE))
     with pytest.raises(UsageError, match="contradicts"):
         read_predictions(path, get_split("lfc"), CEREBELLUM, "lps_mm")

@@ -22,3 +22,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # a folder in place of a file, no permission, a full disk
+        where = error.filename2 or error.filename
+        print(f"error: {where}: {error.strerror}" if where else f"error: {error}", file=sys.stderr)
+        sys.exit(1)
