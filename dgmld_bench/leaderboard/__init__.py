@@ -1,0 +1,1 @@
+"""The leaderboard: submissions become rows, rows become tables and a static site."""

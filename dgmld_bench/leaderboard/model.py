@@ -1,0 +1,148 @@
+"""What the board is made of: frozen records that the builder fills and that tables, site and checks only read.
+
+A :class:`Board` holds tracks, a track holds its test splits, a split holds rows. One row is one method on one split; a
+submission that covers two splits has two rows with the same :attr:`Row.submission`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmld_bench.splits import Split, Track
+
+Array = NDArray[np.float64]
+
+Kind = Literal["measured", "awaiting", "reported", "annotator", "mean-shape"]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A mean over seeds and the standard deviation over them (ddof = 0; None for one seed)."""
+
+    mean: float
+    std: float | None = None
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A rank within one protocol, the 95 % interval of it, and the tie group; all from 1."""
+
+    rank: int
+    low: int
+    high: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a submission file declares. Written by strangers: nothing in it is to be trusted.
+
+    Attributes
+    ----------
+    id : str
+        File name without its ending; ``<method>-<backbone>[-<tag>]``, lower case.
+    sha256 : str
+        Of the file.
+    parameters : int or None
+    training_s : float or None
+        Training time of one run.
+    """
+
+    id: str
+    track: str
+    method: str
+    backbone: str
+    selection: str | None
+    training_data: tuple[str, ...]
+    seeds: tuple[int, ...]
+    sha256: str
+    authors: str | None = None
+    paper: str | None = None
+    code: str | None = None
+    description: str | None = None
+    parameters: int | None = None
+    training_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one split.
+
+    Attributes
+    ----------
+    id : str
+        Unique in the split; the submission's id where there is one.
+    kind : {"measured", "awaiting", "reported", "annotator", "mean-shape"}
+    average, landmarks, sdr, biometrics, gap, p95
+        Millimetres, percent for ``sdr`` (by threshold, in order). None where there is no value.
+    interval_mm : (low, high) or None
+        95 % bootstrap interval of the Average.
+    rank : Rank or None
+        None for a row that is not ranked.
+    flags : tuple of str
+        Keys of :data:`FLAGS`.
+    errors_mm : array, shape (seed, case, landmark), or None
+    """
+
+    id: str
+    kind: Kind
+    method: str
+    backbone: str
+    selection: str | None
+    average: Value | None
+    landmarks: tuple[Value | None, ...]
+    sdr: tuple[Value | None, ...]
+    biometrics: tuple[Value | None, ...] = ()
+    interval_mm: tuple[float, float] | None = None
+    p95: Value | None = None
+    gap: Value | None = None
+    rank: Rank | None = None
+    flags: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    submission: Submission | None = None
+    reference_sha256: str | None = None
+    errors_mm: Array | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class SplitBoard:
+    """The rows of one split, ranked rows first in the order of protocol and rank."""
+
+    split: Split
+    case_ids: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class TrackBoard:
+    """One track. ``agreement`` holds Kendall's tau between rankings on two splits: (split, split, protocol, tau)."""
+
+    track: Track
+    splits: tuple[SplitBoard, ...]
+    agreement: tuple[tuple[str, str, str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Board:
+    """The whole leaderboard."""
+
+    protocol: int
+    tracks: tuple[TrackBoard, ...]
+
+
+FLAGS: dict[str, tuple[str, str]] = {
+    "incomplete": (
+        "incomplete",
+        "Some cases or landmarks are missing; they count as misses, and the row is not ranked.",
+    ),
+    "few-seeds": ("< 3 seeds", "Fewer than three runs: the spread over trainings is not known well."),
+    "other-data": ("other training data", "Trained or pre-trained on more than the source centre of the track."),
+    "simulated": ("simulated", "Phantom data: images and references are generated."),
+    "mask-derived": ("mask-derived", "References are derived from segmentation masks, not set by an expert."),
+    "not-independent": ("dependent cases", "Cases are weeks of one population atlas, not independent subjects."),
+    "awaiting": ("awaiting verification", "Valid, but never scored: the references were not at hand."),
+}

@@ -1,0 +1,156 @@
+"""The static site: pages from templates, whole and byte-identical for the same board.
+
+Every page stands alone: style sheet, script, plots and data are inside it, and its Content-Security-Policy names the
+hashes of the two and forbids everything else, so that it opens from a disk as from a web server and asks nobody for
+anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from dgmld_bench.errors import DataError
+from dgmld_bench.leaderboard.model import Board
+from dgmld_bench.leaderboard.text import clean
+from dgmld_bench.leaderboard.views import Views
+
+_MARK = '<meta name="generator" content="dgmld-bench">'
+_NAME_LIMIT = 80
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def build_site(board: Board, folder: Path | str) -> None:
+    """Write the site, in place of what an earlier build left there.
+
+    Pages are written beside the folder first and take its place together: a build that fails leaves the old site.
+
+    Parameters
+    ----------
+    board : Board
+    folder : path
+        Created where it does not exist; otherwise empty, or a site built before.
+
+    Raises
+    ------
+    DataError
+        When the folder holds something else.
+    """
+    target = Path(folder)
+    _refuse_foreign(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        fresh, old = staging / "new", staging / "old"
+        for path, text in render(board):
+            (fresh / path).parent.mkdir(parents=True, exist_ok=True)
+            (fresh / path).write_text(text, encoding="utf-8", newline="\n")
+        if target.exists():
+            target.rename(old)
+        try:
+            fresh.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _refuse_foreign(target: Path) -> None:
+    if not target.exists():
+        return
+    if target.is_dir() and not target.is_symlink():
+        index = target / "index.html"
+        if not any(os.scandir(target)) or (index.is_file() and _MARK in index.read_text("utf-8", "replace")[:4000]):
+            return
+    raise DataError(f"{target}: not a site built by dgmld-bench and not empty; it stays as it is. Name another folder")
+
+
+def render(board: Board) -> Iterator[tuple[str, str]]:
+    """Yield every page as its path in the site and its text, in a fixed order."""
+    views = Views(board)
+    environment = _environment(board, views)
+    for name, path, context in views.pages():
+        root = "../" * path.count("/")
+        yield path, environment.get_template(name).render(root=root, **context)
+
+
+def script_json(value: Any) -> Markup:
+    r"""Return JSON that can stand inside a script element: no character of it can end the element or start another.
+
+    >>> print(script_json(["</script>"]))
+    ["\u003c/script\u003e"]
+    """
+    text = json.dumps(value, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _environment(board: Board, views: Views) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+    )
+    environment.filters.update(cut=_cut, fixed=_fixed, count=_count, duration=_duration, json=script_json)
+    sources = {name: _source(file) for name, file in (("style", "style.css"), ("script", "board.js"))}
+    environment.globals.update({name: Markup(text) for name, text in sources.items()})
+    environment.globals.update({f"{name}_hash": _csp_hash(text) for name, text in sources.items()})
+    environment.globals.update(board=board, tracks=views.tracks)
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    """Clean every string on its way to a page; what is markup already was built from cleaned text."""
+    return clean(value) if type(value) is str else value
+
+
+def _source(file: str) -> str:
+    return (_TEMPLATES / file).read_text("utf-8")
+
+
+def _csp_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _cut(text: str, limit: int = _NAME_LIMIT) -> str:
+    return clean(text, limit)
+
+
+def _fixed(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}"
+
+
+def _count(value: int | None) -> str:
+    """Return a number of parameters as people say it.
+
+    >>> _count(15_181_316), _count(338_852), _count(None)
+    ('15.2 M', '339 k', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value / 1e6:.1f} M" if value >= 999_500 else f"{value / 1e3:.0f} k" if value >= 1000 else str(value)
+
+
+def _duration(seconds: float | None) -> str:
+    """Return a time as people say it.
+
+    >>> _duration(5400), _duration(90), _duration(None)
+    ('1.5 h', '2 min', '–')
+    """
+    if seconds is None:
+        return "–"
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min" if seconds >= 60 else "< 1 min"

@@ -1,0 +1,212 @@
+"use strict";
+// The pages are complete without this file; it adds the theme switch, sorting, filtering, column sets, lit curves, and
+// the comparison. Text from submissions reaches the page through textContent only.
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const make = (tag, attributes = {}, ...children) => {
+  const node = tag.startsWith("svg:")
+    ? document.createElementNS("http://www.w3.org/2000/svg", tag.slice(4)) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+};
+const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
+const signed = (value) => (value > 0 ? "+" : "") + fixed(value);
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+function theme() {
+  const button = document.querySelector(".theme");
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
+  const label = () => { button.textContent = isDark() ? "Light" : "Dark"; button.setAttribute("aria-label", `Use the ${isDark() ? "light" : "dark"} theme`); };
+  try { const kept = localStorage.getItem("theme"); if (kept === "dark" || kept === "light") root.dataset.theme = kept; } catch { /* not kept on file:// in some browsers */ }
+  button.hidden = false;
+  label();
+  system.addEventListener("change", label);
+  button.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    try { localStorage.setItem("theme", root.dataset.theme); } catch { /* as above */ }
+    label();
+  });
+}
+
+// Rows are sorted and filtered within their group: ranks of one protocol never mix with those of another.
+const groupsOf = (table) => [...table.tBodies].map((body) => ({ body, rows: [...body.rows].filter((row) => row.dataset.key) }));
+
+function sorting(table) {
+  const groups = groupsOf(table);
+  const value = (row, column) => {
+    const { v } = row.cells[column].dataset;
+    return v === undefined ? row.cells[column].textContent.trim().toLowerCase() : v === "" ? null : Number(v);
+  };
+  const sort = (header, direction) => {
+    for (const other of all("[aria-sort]", table)) other.removeAttribute("aria-sort");
+    header.setAttribute("aria-sort", direction);
+    const sign = direction === "ascending" ? 1 : -1;
+    const order = ([a], [b]) => {
+      if (a === b) return 0;
+      if (a === null || b === null) return a === null ? 1 : -1; // what has no value stays last
+      return sign * (typeof a === "string" ? a.localeCompare(b) : a - b);
+    };
+    for (const { body, rows } of groups) {
+      const keyed = rows.map((row) => [value(row, header.cellIndex), row]).sort(order);
+      body.append(...keyed.map(([, row]) => row));
+    }
+    table.classList.toggle("grouped", header.dataset.sort === "rank" && sign === 1);
+  };
+  for (const header of all("thead th[data-sort]", table)) {
+    const button = make("button", { type: "button", class: "sort" });
+    button.append(...header.childNodes);
+    header.append(button);
+    button.addEventListener("click", () => {
+      const now = header.getAttribute("aria-sort");
+      const first = header.dataset.sort === "high" ? "descending" : "ascending";
+      sort(header, now === null ? first : now === "ascending" ? "descending" : "ascending");
+    });
+  }
+}
+
+function filtering(table, controls) {
+  const groups = groupsOf(table);
+  const rows = groups.flatMap((group) => group.rows);
+  const selects = all("select[data-field]", controls);
+  const text = controls.querySelector("input[type=search]");
+  const count = controls.querySelector(".count");
+  for (const select of selects) {
+    const values = [...new Set(rows.map((row) => row.dataset[select.dataset.field]).filter(Boolean))].sort();
+    for (const value of values) select.append(make("option", { value }, value));
+  }
+  const apply = () => {
+    const wanted = text.value.trim().toLowerCase();
+    let shown = 0;
+    for (const row of rows) {
+      const fits = selects.every((s) => !s.value || row.dataset[s.dataset.field] === s.value)
+        && (!wanted || row.textContent.toLowerCase().includes(wanted));
+      row.hidden = !fits;
+      shown += fits;
+    }
+    for (const group of groups) group.body.hidden = group.rows.every((row) => row.hidden);
+    count.textContent = shown === rows.length ? `${rows.length} rows` : `${shown} of ${rows.length} rows`;
+  };
+  for (const select of selects) select.addEventListener("change", apply);
+  text.addEventListener("input", apply);
+  apply();
+  for (const button of all(".segments button", controls)) {
+    button.addEventListener("click", () => {
+      for (const other of all(".segments button", controls)) other.setAttribute("aria-pressed", String(other === button));
+      table.classList.remove("show-overview", "show-landmarks", "show-all");
+      table.classList.add(`show-${button.dataset.show}`);
+    });
+  }
+  table.classList.add("show-overview");
+  controls.hidden = false;
+}
+
+function lighting(table) {
+  const light = (row, on) => {
+    for (const curve of all(`.curve[data-key="${row.dataset.key}"]`)) curve.classList.toggle("lit", on);
+  };
+  for (const row of groupsOf(table).flatMap((group) => group.rows)) {
+    for (const name of ["mouseenter", "focusin"]) row.addEventListener(name, () => light(row, true));
+    for (const name of ["mouseleave", "focusout"]) row.addEventListener(name, () => light(row, false));
+  }
+}
+
+// The interval of `dgmld-bench compare`: cases are drawn once for both methods, seeds for each method apart. Always from
+// the same seed, so that a page says the same thing each time.
+function interval(a, b, resamples = 2000) {
+  let state = 20250225;
+  const draw = (n) => { // mulberry32
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4294967296) * n);
+  };
+  const n = a[0].length;
+  const counts = new Float64Array(n);
+  const drawn = (runs) => {
+    let sum = 0;
+    for (let s = 0; s < runs.length; s++) {
+      const run = runs[draw(runs.length)];
+      for (let i = 0; i < n; i++) sum += counts[i] * run[i];
+    }
+    return sum / runs.length / n;
+  };
+  const differences = Float64Array.from({ length: resamples }, () => {
+    counts.fill(0);
+    for (let i = 0; i < n; i++) counts[draw(n)]++;
+    return drawn(a) - drawn(b);
+  }).sort();
+  return [0.025, 0.975].map((q) => differences[Math.round(q * (resamples - 1))]);
+}
+
+function scatter(pairs, a, b) {
+  const size = 400, low = 46, high = size - 12;
+  const top = Math.max(...pairs.flat(), 0.1) * 1.05;
+  const at = (v) => low + (v / top) * (high - low);
+  const x = (v) => at(v).toFixed(1), y = (v) => (size - at(v)).toFixed(1);
+  const svg = make("svg:svg", { class: "plot", viewBox: `0 0 ${size} ${size + 6}`, role: "img", "aria-labelledby": "pairs-t pairs-d" },
+    make("svg:title", { id: "pairs-t" }, `Error per case, ${a.name} against ${b.name}`),
+    make("svg:desc", { id: "pairs-d" }, `${pairs.length} cases; a point above the diagonal is a case in which ${a.name} has the smaller error.`));
+  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200].find((s) => top / s <= 6) ?? top / 5;
+  const label = (css, px, py, text) => svg.append(make("svg:text", { class: css, x: px, y: py }, text));
+  for (let v = 0; v <= top; v += step) {
+    svg.append(make("svg:path", { class: "grid", d: `M${x(v)} ${y(0)}V${y(top)}M${x(0)} ${y(v)}H${x(top)}` }));
+    label("tick mid", x(v), size - low + 16, String(+v.toFixed(2)));
+    if (v > 0) label("tick end", low - 6, +y(v) + 4, String(+v.toFixed(2)));
+  }
+  svg.append(make("svg:path", { class: "zero", d: `M${x(0)} ${y(0)}L${x(top)} ${y(top)}` }));
+  for (const [u, v] of pairs) svg.append(make("svg:circle", { class: "scatter", cx: x(u), cy: y(v), r: 3.2 }));
+  label("label mid", size / 2 + 16, size - 8, "A: mean radial error [mm]");
+  label("label", 4, 12, "B [mm]");
+  return svg;
+}
+
+function comparison(root) {
+  const data = JSON.parse(document.getElementById("cases").textContent);
+  const selects = all("select", root);
+  const [verdict, figure, body] = [".verdict", ".pairs", "tbody"].map((s) => root.querySelector(s));
+  for (const select of selects) data.rows.forEach((row, i) => select.append(make("option", { value: i }, row.name)));
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  const place = (key, otherwise) => { const i = data.rows.findIndex((row) => row.key === key); return i < 0 ? otherwise : i; };
+  selects[0].value = place(wanted.get("a"), 0);
+  selects[1].value = place(wanted.get("b"), selects[0].value === "0" ? Math.min(1, data.rows.length - 1) : 0);
+  const link = (row) => make(row.href ? "a" : "span", row.href ? { href: row.href } : {}, make("bdi", {}, row.name));
+  const show = () => {
+    const [a, b] = selects.map((select) => data.rows[select.value]);
+    const present = a.runs[0].map((_, i) => i).filter((i) => [...a.runs, ...b.runs].every((run) => run[i] !== null));
+    if (!present.length) { verdict.textContent = "These two have no case in common."; figure.replaceChildren(); body.replaceChildren(); return; }
+    const [runsA, runsB] = [a, b].map((row) => row.runs.map((run) => present.map((i) => run[i] / 1000)));
+    const pairs = present.map((_, i) => [mean(runsA.map((run) => run[i])), mean(runsB.map((run) => run[i]))]);
+    const differences = pairs.map(([u, v]) => u - v);
+    const difference = mean(differences);
+    const [low, high] = interval(runsA, runsB);
+    const wins = differences.filter((d) => d < 0).length, ties = differences.filter((d) => d === 0).length;
+    const [first, second] = difference <= 0 ? [a, b] : [b, a];
+    verdict.replaceChildren(...(low <= 0 && high >= 0
+      ? ["The data do not separate ", link(a), " from ", link(b), ": "]
+      : [link(first), " has the smaller error than ", link(second), ": "]),
+    `A − B is ${signed(difference)} mm (95 % interval ${signed(low)} to ${signed(high)}); A is better in ${wins} of ${pairs.length} cases${ties ? `, equal in ${ties}` : ""}.`);
+    figure.replaceChildren(scatter(pairs, a, b));
+    const lines = [["All landmarks", mean(pairs.map((p) => p[0])), mean(pairs.map((p) => p[1]))],
+      ...data.landmarks.map((name, k) => [name, ...[a, b].map((row) => row.landmarks[k])])];
+    body.replaceChildren(...lines.filter(([, u, v]) => u !== null && v !== null).map(([name, u, v]) => make("tr", {}, make("th", { scope: "row" }, name),
+      make("td", u < v ? { class: "best" } : {}, fixed(u)), make("td", v < u ? { class: "best" } : {}, fixed(v)), make("td", {}, signed(u - v)))));
+    try { history.replaceState(null, "", `#a=${encodeURIComponent(a.key)}&b=${encodeURIComponent(b.key)}`); } catch { /* file:// */ }
+  };
+  for (const select of selects) select.addEventListener("change", show);
+  root.querySelector(".swap").addEventListener("click", () => {
+    [selects[0].value, selects[1].value] = [selects[1].value, selects[0].value];
+    show();
+  });
+  root.hidden = false;
+  show();
+}
+
+theme();
+for (const table of all("table.board")) {
+  sorting(table);
+  lighting(table);
+  filtering(table, document.querySelector(".controls"));
+}
+for (const root of all(".comparison")) comparison(root);

@@ -1,0 +1,418 @@
+"""What each page shows, taken from the board: choices of order, wording and number of digits, and no metric."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from dgmld_bench.leaderboard import plots
+from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, Submission, TrackBoard, Value
+from dgmld_bench.leaderboard.text import clean, web_link
+from dgmld_bench.metrics import SDR_CURVE_MM, SDR_THRESHOLDS_MM, success_rates
+from dgmld_bench.statistics import case_means
+
+Array = NDArray[np.float64]
+Page = tuple[str, str, dict[str, Any]]  # template, path in the site, what the template sees
+
+_PROTOCOLS = {
+    "source-val": ("Strict domain generalisation", "selected on cases of the training centre only (source-val)"),
+    "target-val": ("The paper’s protocol", "selected on the track’s validation split (target-val)"),
+    "none": ("No selection", "the last epoch"),
+}
+_UNRANKED = ("Not ranked", "for reference, or lacking what a rank needs")
+_KINDS = {"reported": "reported", "annotator": "annotator", "mean-shape": "mean shape"}
+_TALL = 40  # rank plots of more methods than this scroll
+_LEADERS = 3
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A flag in words."""
+
+    label: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A label and a value; a link only where the address is safe, ``code`` for hashes and the like."""
+
+    label: str
+    value: str
+    link: str | None = None
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class RowView:
+    """One line of a table, with what the record itself does not say.
+
+    ``best_landmarks`` and ``best_sdr`` are the places of the columns in which no ranked row of its group does better.
+    """
+
+    row: Row
+    key: str
+    page: str | None
+    css: str
+    kind: str
+    flags: tuple[Flag, ...]
+    spark: Markup
+    best_average: bool
+    best_landmarks: frozenset[int]
+    best_sdr: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of one protocol, in the order of their ranks, or those that are not ranked."""
+
+    protocol: str
+    title: str
+    note: str
+    rows: tuple[RowView, ...]
+    rank_plot: Markup | None
+    tall: bool
+
+
+@dataclass(frozen=True)
+class Leader:
+    """A method, by name."""
+
+    label: str
+    page: str | None
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The first tie group of one protocol: the first few by name, how many more, and the Average of the first."""
+
+    protocol: str
+    n_ranked: int
+    named: tuple[Leader, ...]
+    more: int
+    average: Value | None
+
+
+class SplitView:
+    """One test split: its table, its plots, and its line on the front page."""
+
+    def __init__(self, board: SplitBoard, track: TrackBoard) -> None:
+        self.split = board.split
+        self.name = board.split.name
+        self.rows = board.rows
+        landmark_set = track.track.landmarks
+        self.landmarks = landmark_set.titles
+        self.biometrics = tuple(b.name for b in landmark_set.biometrics)
+        self.thresholds = tuple(f"{t:g}" for t in SDR_THRESHOLDS_MM)
+        self.has_gap = any(row.gap is not None for row in self.rows)
+        self.keys = {row.id: f"r{i}" for i, row in enumerate(self.rows)}
+        self.comparable = tuple(r for r in self.rows if r.errors_mm is not None)
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the table."""
+        return 7 + len(self.landmarks) + len(self.thresholds) + self.has_gap + len(self.biometrics)
+
+    @property
+    def domain(self) -> str:
+        """Whether the centre was trained on."""
+        return "out of domain" if self.split.out_of_domain else "in domain"
+
+    @property
+    def facts(self) -> list[Fact]:
+        """What the cases are."""
+        return [
+            Fact("centre", self.split.centre),
+            Fact("cases", str(self.split.n_cases)),
+            Fact("domain", self.domain),
+            Fact("reference", self.split.reference),
+        ]
+
+    @cached_property
+    def common_flags(self) -> tuple[str, ...]:
+        """Flags that every measured row carries: said once for the split, and not in each line."""
+        carried = [set(row.flags) for row in self.rows if row.kind == "measured"]
+        return tuple(f for f in FLAGS if carried and all(f in flags for flags in carried))
+
+    @property
+    def notes(self) -> list[Flag]:
+        """The flags of the split, in words."""
+        return _flags(self.common_flags)
+
+    @property
+    def flags(self) -> list[Flag]:
+        """Every flag that a line of the table shows, in words."""
+        shown = {f for row in self.rows for f in row.flags} - set(self.common_flags)
+        return _flags(tuple(f for f in FLAGS if f in shown))
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Ranked rows by protocol, then the others."""
+        ranked = [row for row in self.rows if row.rank is not None]
+        groups = []
+        for protocol, (title, note) in _PROTOCOLS.items():
+            rows = sorted((r for r in ranked if r.selection == protocol), key=_place)
+            if rows:
+                groups.append(self._group(protocol, title, note, rows))
+        others = [row for row in self.rows if row.rank is None]
+        if others:
+            groups.append(self._group("", *_UNRANKED, others))
+        return groups
+
+    def _group(self, protocol: str, title: str, note: str, rows: Sequence[Row]) -> Group:
+        bars = [plots.RankBar(label(r), r.rank.rank, r.rank.low, r.rank.high, r.rank.group) for r in rows if r.rank]
+        key = f"ranks-{protocol}"
+        plot = plots.rank_intervals(key, f"Ranks on {self.name}, {title}", bars) if len(bars) > 1 else None
+        best_landmarks = [_lowest(r.landmarks[k] for r in rows) for k in range(len(self.landmarks))]
+        best_sdr = [_lowest((r.sdr[k] for r in rows), -1) for k in range(len(self.thresholds))]
+        best_average = _lowest(r.average for r in rows)
+        views = []
+        for previous, row in zip((None, *rows), rows, strict=False):
+            is_ranked = row.rank is not None
+            opens = previous is not None and row.rank and previous.rank and row.rank.group != previous.rank.group
+            views.append(
+                RowView(
+                    row=row,
+                    key=self.keys[row.id],
+                    page=page_of(row),
+                    css=" ".join(c for c, on in (("unranked", not is_ranked), ("newgroup", opens)) if on),
+                    kind=_KINDS.get(row.kind, ""),
+                    flags=tuple(_flags(tuple(f for f in row.flags if f not in self.common_flags))),
+                    spark=self._spark(row),
+                    best_average=is_ranked and _mean(row.average) == best_average,
+                    best_landmarks=_places(row.landmarks, best_landmarks) if is_ranked else frozenset(),
+                    best_sdr=_places(row.sdr, best_sdr) if is_ranked else frozenset(),
+                )
+            )
+        return Group(protocol, title, note, tuple(views), plot, len(bars) > _TALL)
+
+    @cached_property
+    def _interval_range(self) -> tuple[float, float]:
+        """The range of the small interval marks: that of the ranked rows, without those far off."""
+        intervals = [row.interval_mm for row in self.rows if row.rank and row.interval_mm]
+        if not intervals:
+            return 0.0, 1.0
+        low, high = np.transpose(intervals)
+        return float(low.min()) * 0.98, float(min(high.max(), 2.5 * np.median(high))) * 1.02
+
+    def _spark(self, row: Row) -> Markup:
+        if row.average is None:
+            return Markup("")
+        return plots.interval_cell(row.average.mean, row.interval_mm, self._interval_range)
+
+    @cached_property
+    def _drawn(self) -> tuple[list[plots.Curve], list[plots.Curve]]:
+        in_order = sorted((r for r in self.comparable if r.average), key=lambda r: (r.rank is None, _mean(r.average)))
+        curves = [self.curve(row) for row in in_order]
+        return curves[: plots.N_COLOURS], curves[plots.N_COLOURS :]
+
+    @property
+    def curves(self) -> list[plots.Curve]:
+        """The curves drawn in colour: those of the lowest Averages."""
+        return self._drawn[0]
+
+    @property
+    def background(self) -> list[plots.Curve]:
+        """The curves drawn in grey."""
+        return self._drawn[1]
+
+    @property
+    def sdr_plot(self) -> Markup:
+        """The split's SDR curves (Figure 3)."""
+        return plots.sdr_curves("sdr", f"SDR curves on {self.name}", self.curves, self.background)
+
+    def curve(self, row: Row) -> plots.Curve:
+        """Return the SDR curve of one row."""
+        errors = np.asarray(row.errors_mm)
+        percent = success_rates(errors, SDR_CURVE_MM)  # (seed, threshold)
+        std = percent.std(axis=0) if len(errors) > 1 else None
+        return plots.Curve(self.keys[row.id], label(row), percent.mean(axis=0), std)
+
+    @property
+    def leads(self) -> list[Lead]:
+        """The first tie group of each protocol that ranks anything."""
+        leads = []
+        for group in self.groups:
+            first = [v.row for v in group.rows if v.row.rank and v.row.rank.group == 1]
+            if first:
+                named = tuple(Leader(label(row), page_of(row)) for row in first[:_LEADERS])
+                more = len(first) - len(named)
+                leads.append(Lead(group.protocol, len(group.rows), named, more, first[0].average))
+        return leads
+
+    @cached_property
+    def best_landmarks(self) -> Array:
+        """The lowest MRE of any ranked row, ``(landmark,)``; NaN without one."""
+        ranked = [[_mean(v) for v in row.landmarks] for row in self.rows if row.rank]
+        return np.array(ranked).min(axis=0) if ranked else np.full(len(self.landmarks), np.nan)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the comparison page computes with: per seed and case the mean error in micrometres."""
+        return {
+            "landmarks": list(self.landmarks),
+            "rows": [
+                {
+                    "key": row.id,
+                    "name": label(row),
+                    "href": None if page_of(row) is None else f"../{page_of(row)}",
+                    "runs": [[_micrometres(v) for v in case_means(run[None])] for run in np.asarray(row.errors_mm)],
+                    "landmarks": [None if v is None else round(v.mean, 6) for v in row.landmarks],
+                }
+                for row in self.comparable
+            ],
+        }
+
+
+class TrackView:
+    """One track: its section of the front page."""
+
+    def __init__(self, board: TrackBoard) -> None:
+        self.name = board.track.name
+        self.title = board.track.title
+        self.splits = [SplitView(split, board) for split in board.splits]
+        self._agreement = board.agreement
+
+    @property
+    def agreement(self) -> list[str]:
+        """How far the rankings on two splits agree."""
+        return [
+            f"Kendall’s τ between the rankings on {a} and {b}, {_PROTOCOLS[protocol][0].lower()}: {tau:.2f}"
+            for a, b, protocol, tau in self._agreement
+        ]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One split on the page of a submission."""
+
+    split: SplitView
+    row: Row
+    of: int
+    key: str
+    rank_range: str
+    bars: Markup
+    sdr: Markup | None
+    histogram: Markup | None
+
+
+class Views:
+    """Every page of the site."""
+
+    def __init__(self, board: Board) -> None:
+        self.tracks = [TrackView(track) for track in board.tracks]
+
+    def pages(self) -> Iterator[Page]:
+        """Yield every page, in a fixed order."""
+        yield "index.html", "index.html", {}
+        for track in self.tracks:
+            for split in track.splits:
+                yield "split.html", f"splits/{split.name}.html", {"track": track, "split": split}
+                if len(split.comparable) > 1:
+                    yield "compare.html", f"compare/{split.name}.html", {"track": track, "split": split}
+            found: dict[str, Submission] = {
+                r.submission.id: r.submission for s in track.splits for r in s.rows if r.submission
+            }
+            for entry in found.values():
+                yield "submission.html", submission_page(entry), self._submission(track, entry)
+
+    def _submission(self, track: TrackView, entry: Submission) -> dict[str, Any]:
+        rows = [(s, r) for s in track.splits for r in s.rows if r.submission and r.submission.id == entry.id]
+        flags = tuple(f for f in FLAGS if any(f in row.flags for _, row in rows))
+        return {
+            "track": track,
+            "entry": entry,
+            "flags": _flags(flags),
+            "results": [_result(split, row) for split, row in rows],
+            "provenance": _provenance(entry, rows),
+        }
+
+
+def _result(split: SplitView, row: Row) -> Result:
+    sdr = histogram = None
+    if row.errors_mm is not None:
+        sdr = plots.sdr_curves(f"{split.name}-sdr", f"SDR curve on {split.name}", [split.curve(row)])
+        histogram = plots.error_histogram(
+            f"{split.name}-hist", f"Radial errors on {split.name}", np.asarray(row.errors_mm)
+        )
+    bars = plots.landmark_bars(
+        f"{split.name}-bars",
+        f"Error per landmark on {split.name}",
+        split.landmarks,
+        [_mean(v) for v in row.landmarks],
+        [np.nan if v is None or v.std is None else v.std for v in row.landmarks],
+        split.best_landmarks,
+    )
+    peers = [r for r in split.rows if r.rank and r.selection == row.selection]
+    return Result(split, row, len(peers), split.keys[row.id], rank_range(row), bars, sdr, histogram)
+
+
+def _provenance(entry: Submission, rows: Sequence[tuple[SplitView, Row]]) -> list[Fact]:
+    facts = [
+        Fact("Submission", f"submissions/{entry.track}/{entry.id}.json", code=True),
+        Fact("SHA-256", entry.sha256, code=True),
+        Fact("Authors", entry.authors or "not given"),
+        Fact("Paper", entry.paper or "not given", web_link(entry.paper)),
+        Fact("Code", entry.code or "not given", web_link(entry.code)),
+        Fact("Selection", entry.selection or "not declared"),
+        Fact("Training data", ", ".join(entry.training_data) or "not declared"),
+        Fact("Seeds", ", ".join(map(str, entry.seeds))),
+    ]
+    facts += [
+        Fact(f"Reference of {split.name}, SHA-256", row.reference_sha256, code=True)
+        for split, row in rows
+        if row.reference_sha256
+    ]
+    return facts
+
+
+def submission_page(entry: Submission) -> str:
+    """Return the path of a submission's page; its id can name no file elsewhere."""
+    name = re.sub(r"[^a-z0-9._-]+", "-", entry.id.lower()).strip(".-")[:120]
+    return f"submissions/{entry.track}/{name or 'unnamed'}.html"
+
+
+def page_of(row: Row) -> str | None:
+    """Return the page of the row's submission, None for a row without one."""
+    return None if row.submission is None else submission_page(row.submission)
+
+
+def label(row: Row) -> str:
+    """Return a name for plots and lists."""
+    return clean(f"{clean(row.method, 60)} · {clean(row.backbone, 40)}" if row.backbone else row.method, 80)
+
+
+def rank_range(row: Row) -> str:
+    """Return the interval of a rank, as "2–5"; empty where it is certain or there is no rank."""
+    return "" if row.rank is None else f"{row.rank.low}–{row.rank.high}"
+
+
+def _flags(names: Sequence[str]) -> list[Flag]:
+    return [Flag(*FLAGS[name]) for name in names]
+
+
+def _place(row: Row) -> tuple[int, float]:
+    return (row.rank.rank if row.rank else 0, _mean(row.average))
+
+
+def _mean(value: Value | None) -> float:
+    return float("nan") if value is None else value.mean
+
+
+def _lowest(values: Any, sign: int = 1) -> float:
+    return sign * min((sign * v.mean for v in values if v is not None), default=float("nan"))
+
+
+def _places(values: Sequence[Value | None], best: Sequence[float]) -> frozenset[int]:
+    return frozenset(k for k, (v, b) in enumerate(zip(values, best, strict=True)) if v is not None and v.mean == b)
+
+
+def _micrometres(value: float) -> int | None:
+    return None if np.isnan(value) else round(value * 1000)
