@@ -72,7 +72,7 @@ class Phantom(Source):
         data_dir : path, optional
             The data folder; else ``DGMLD_BENCH_DATA``, else the platform's user data folder.
         size : {"small", "full"}
-            46 cases (about 40 MB) or 315.
+            46 cases (32 MB) or 315 (322 MB).
         progress : callable
             Called with how many cases are done and how many there are.
 
