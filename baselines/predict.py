@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,14 @@ def predict(
     ] = None,
     precision: Annotated[
         Precision | None, typer.Option(help="Default: that of the training.", show_default=False)
+    ] = None,
+    refine: Annotated[
+        bool | None,
+        typer.Option(
+            "--refine/--no-refine",
+            help="Decode below the voxel, or by plain argmax. Default: that of the training.",
+            show_default=False,
+        ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -63,6 +72,8 @@ def predict(
         for folder, card in zip(folders, cards, strict=True):
             runtime = Runtime(runtime_device, precision or card["precision"])
             network, card, preset = load_network(folder, runtime)
+            if refine is not None:
+                preset = replace(preset, refine=refine)
             cases = prepare(split, preset, data_dir, progress=on_case)
             for case, points in zip(cases, predict_points(network, cases, preset, runtime), strict=True):
                 predictions.add(seed=card["seed"], split=split, case=case.id, landmarks=points)

@@ -55,6 +55,15 @@ def main(method: Method | Callable[..., Method]) -> None:
             str | None, typer.Option(help="cpu, cuda, cuda:1, mps. Default: a GPU where there is one.")
         ] = None,
         precision: Annotated[Precision | None, typer.Option(help="Default: the preset's.", show_default=False)] = None,
+        refine: Annotated[
+            bool | None,
+            typer.Option(
+                "--refine/--no-refine",
+                help="Decode heatmaps below the voxel, or by plain argmax. Default: argmax in 3D, as published; below "
+                "the pixel in 2D.",
+                show_default=False,
+            ),
+        ] = None,
         edges: Annotated[
             Path | None,
             typer.Option(help="2D: a folder of edge maps, CASE.png. Default: a built-in detector.", show_default=False),
@@ -76,6 +85,7 @@ def main(method: Method | Callable[..., Method]) -> None:
             select=select,
             device=device,
             precision=precision,
+            refine=refine,
             edges=edges,
             data_dir=data_dir,
             command="python " + shlex.join(_shown_arguments()),

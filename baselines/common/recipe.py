@@ -22,6 +22,7 @@ from baselines.common.networks import build_network
 from baselines.common.predicting import Runtime, predict_points
 from baselines.common.prepare import FULL_SCALE, PreparedCase
 from baselines.common.trainer import Epoch, Stage, train
+from baselines.common.versions import versions
 from dgmld_bench.metrics import mean_radial_error, radial_errors
 from dgmld_bench.splits import get_track
 
@@ -144,7 +145,10 @@ def train_seed(
     best = min(history, key=lambda e: (e.validation_mm, e.number))
     record |= {"selected_epoch": best.number + 1, "validation_mre_mm": best.validation_mm}
     save_checkpoint(
-        folder, network, settings.card() | {"seed": seed, "training_data": settings.training_data, "record": record}
+        folder,
+        network,
+        settings.card()
+        | {"seed": seed, "training_data": settings.training_data, "record": record, "versions": versions()},
     )
     return network, record
 

@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from baselines.common.config import Precision, Preset, get_preset
 from baselines.common.method import Method
+from baselines.common.versions import versions
 from dgmld_bench import store
 from dgmld_bench.cases import load_split
 from dgmld_bench.errors import DataError, UsageError
@@ -45,11 +47,14 @@ def run_method(
     edges: Path | None,
     data_dir: Path | None,
     command: str,
+    refine: bool | None = None,
     show_scores: bool = True,
 ) -> Path:
     """Train, predict and score; returns the folder with the results. See ``run.py --help``."""
     the_track = get_track(track)
     the_preset = get_preset(preset, the_track.landmarks.dimension) if isinstance(preset, str) else preset
+    if refine is not None:
+        the_preset = replace(the_preset, refine=refine)
     method.pretraining_for(the_preset.dimension)  # refuses what cannot be trained before anything long starts
     ensure_phantom(the_track, data_dir)
     tests = splits_on_disk(the_track.tests, data_dir)
@@ -256,8 +261,6 @@ def print_scores(results: Predictions, tests: list[str], data_dir: Path | None) 
 
 def _sidecar(command: str, identity: dict[str, Any], records: dict[str, Any]) -> dict[str, Any]:
     """What changes from run to run, kept out of the predictions: command, machine, time."""
-    from importlib.metadata import version
-
     stages = [s for r in records.values() for s in r["stages"].values()]
     return {
         "command": command,
@@ -271,7 +274,7 @@ def _sidecar(command: str, identity: dict[str, Any], records: dict[str, Any]) ->
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "versions": {name: version(name) for name in ("dgmld-bench", "torch", "numpy", "scipy")},
+        "versions": versions(),
     }
 
 
