@@ -285,7 +285,7 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
         parts.append(_text(x(value), top - 8, _tick_text(value), "tick mid"))
     for i, bar in enumerate(bars):
         middle = top + row * (i + 0.5)
-        parts.append(_text(left - 10, middle + 4, clean(bar.name, 26), "tick end name"))
+        parts.append(_text(left - 10, middle + 4, clean(bar.name, 22), "tick end name"))
         parts.append(_line("range", x(bar.low), middle, x(bar.high), middle))
         parts.append(
             Markup('<circle class="dot" cx="{}" cy="{}" r="4"><title>{}</title></circle>').format(

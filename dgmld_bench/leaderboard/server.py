@@ -15,7 +15,10 @@ class _Handler(SimpleHTTPRequestHandler):
     def translate_path(self, path: str) -> str:
         """Map to a file inside the folder; links that lead out of it, and hidden files, map to nothing."""
         root = Path(self.directory).resolve()
-        target = Path(super().translate_path(path)).resolve()
+        try:
+            target = Path(super().translate_path(path)).resolve()
+        except (OSError, ValueError):  # a null byte, a name too long
+            return str(root / ".none")
         hidden = any(part.startswith(".") for part in target.parts[len(root.parts) :])
         if hidden or not target.is_relative_to(root):
             return str(root / ".none")

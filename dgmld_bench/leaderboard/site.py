@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -72,7 +71,7 @@ def _refuse_foreign(target: Path) -> None:
         return
     if target.is_dir() and not target.is_symlink():
         index = target / "index.html"
-        if not any(os.scandir(target)) or (index.is_file() and _MARK in index.read_text("utf-8", "replace")[:4000]):
+        if not list(target.iterdir()) or (index.is_file() and _MARK in index.read_text("utf-8", "replace")[:4000]):
             return
     raise DataError(f"{target}: not a site built by dgmld-bench and not empty; it stays as it is. Name another folder")
 

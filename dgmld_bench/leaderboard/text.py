@@ -23,10 +23,9 @@ def clean(text: str, limit: int | None = None) -> str:
     shown: list[str] = []
     stack = 0
     for character in " ".join(text.split()):
-        category = unicodedata.category(character)
-        stack = stack + 1 if category in _STACKED else 0
+        stack = stack + 1 if unicodedata.category(character) in _STACKED else 0
         if stack <= _MAX_STACK:
-            shown.append("\ufffd" if category in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else character)
+            shown.append(character if character.isprintable() else "\ufffd")
     if limit is not None and len(shown) > limit:
         shown[limit - 1 :] = "…"
     return "".join(shown)

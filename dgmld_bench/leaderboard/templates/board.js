@@ -36,8 +36,9 @@ const groupsOf = (table) => [...table.tBodies].map((body) => ({ body, rows: [...
 function sorting(table) {
   const groups = groupsOf(table);
   const value = (row, column) => {
-    const { v } = row.cells[column].dataset;
-    return v === undefined ? row.cells[column].textContent.trim().toLowerCase() : v === "" ? null : Number(v);
+    const cell = row.cells[column];
+    if (cell.dataset.v === undefined) return cell.querySelector(".name").textContent;
+    return cell.dataset.v === "" ? null : Number(cell.dataset.v);
   };
   const sort = (header, direction) => {
     for (const other of all("[aria-sort]", table)) other.removeAttribute("aria-sort");
