@@ -107,6 +107,18 @@ def test_an_empty_board_has_a_front_page(tmp_path: Path) -> None:
     assert "nothing ranked yet" in (tmp_path / "norows/index.html").read_text("utf-8")
 
 
+def test_two_submissions_cannot_share_a_page(tmp_path: Path) -> None:
+    board = board_fixtures.board(2)
+    track = board.tracks[0]
+    rows = list(track.splits[0].rows)
+    assert rows[1].submission is not None
+    rows[1] = replace(rows[1], submission=replace(rows[1].submission, id="BASELINE-unet"))
+    twice = Board(1, (replace(track, splits=(replace(track.splits[0], rows=tuple(rows)),)),))
+    with pytest.raises(DataError, match=r"share the page submissions/dgmld/baseline-unet\.html"):
+        site.build_site(twice, tmp_path / "site")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_build_takes_the_place_of_an_old_site_only(tmp_path: Path) -> None:
     board, folder = board_fixtures.board(2), tmp_path / "site"
     site.build_site(board, folder)

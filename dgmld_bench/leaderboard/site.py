@@ -43,7 +43,7 @@ def build_site(board: Board, folder: Path | str) -> None:
     Raises
     ------
     DataError
-        When the folder holds something else.
+        When the folder holds something else, or two submissions would have the same page.
     """
     target = Path(folder)
     _refuse_foreign(target)
@@ -53,6 +53,8 @@ def build_site(board: Board, folder: Path | str) -> None:
         fresh, old = staging / "new", staging / "old"
         for path, text in render(board):
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
+            if (fresh / path).exists():
+                raise DataError(f"two submissions would share the page {path}; rename one of their files")
             (fresh / path).write_text(text, encoding="utf-8", newline="\n")
         if target.exists():
             target.rename(old)

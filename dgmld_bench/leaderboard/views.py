@@ -113,7 +113,8 @@ class SplitView:
         self.thresholds = tuple(f"{t:g}" for t in SDR_THRESHOLDS_MM)
         self.has_gap = any(row.gap is not None for row in self.rows)
         self.keys = {row.id: f"r{i}" for i, row in enumerate(self.rows)}
-        self.comparable = tuple(r for r in self.rows if r.errors_mm is not None)
+        known = (r for r in self.rows if r.errors_mm is not None and r.average is not None)
+        self.comparable = tuple(sorted(known, key=lambda r: (r.rank is None, _mean(r.average))))
 
     @property
     def n_columns(self) -> int:
@@ -158,7 +159,7 @@ class SplitView:
         ranked = [row for row in self.rows if row.rank is not None]
         groups = []
         for protocol, (title, note) in _PROTOCOLS.items():
-            rows = sorted((r for r in ranked if r.selection == protocol), key=_place)
+            rows = sorted((r for r in ranked if (r.selection or "none") == protocol), key=_place)
             if rows:
                 groups.append(self._group(protocol, title, note, rows))
         others = [row for row in self.rows if row.rank is None]
@@ -209,8 +210,7 @@ class SplitView:
 
     @cached_property
     def _drawn(self) -> tuple[list[plots.Curve], list[plots.Curve]]:
-        in_order = sorted((r for r in self.comparable if r.average), key=lambda r: (r.rank is None, _mean(r.average)))
-        curves = [self.curve(row) for row in in_order]
+        curves = [self.curve(row) for row in self.comparable]
         return curves[: plots.N_COLOURS], curves[plots.N_COLOURS :]
 
     @property
