@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -103,6 +104,9 @@ def main(method: Method | Callable[..., Method]) -> None:
 
 def run_app(function: Callable[..., None]) -> None:
     """Run one function as a command line; a user's mistake ends in one message and its exit code."""
+    # Threads that wait without spinning: beside any other work on the machine, spinning ones make every step many
+    # times slower. Must be set before PyTorch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
