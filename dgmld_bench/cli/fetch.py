@@ -25,7 +25,7 @@ def download(
 ) -> None:
     """Get a source's data: the phantom is generated; for the others, prints how to get and import them.
 
-        dgmld-bench download phantom
+    dgmld-bench download phantom
     """
     from dgmld_bench.errors import DataError
     from dgmld_bench.sources import get_source, how_to_get

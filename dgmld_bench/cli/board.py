@@ -1,0 +1,133 @@
+"""``dgmld-bench leaderboard`` and ``dgmld-bench submit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+
+Root = Annotated[
+    Path, typer.Option("--root", help="The repository: the folder that holds submissions/ and leaderboard/.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    board = typer.Typer(no_args_is_help=True, help="Build, check and look at the leaderboard.")
+    board.command("build")(build)
+    board.command("check")(check)
+    board.command("serve")(serve)
+    app.command()(submit)
+    app.add_typer(board, name="leaderboard")
+
+
+def build(root: Root = Path(), data_dir: DataDir = None, json: JsonPath = None) -> None:
+    """Score every submission whose reference is on disk, keep the last verified errors of the others, write the board.
+
+    Writes leaderboard/results.csv, README.md, errors/ and site/. The same inputs give the same bytes.
+    """
+    from rich.progress import Progress
+
+    from dgmld_bench.leaderboard.publish import publish
+
+    _check_root(root)
+    with Progress(transient=True) as progress:
+        task = progress.add_task("submissions", total=None)
+        board = publish(root, data_dir, lambda done, total: progress.update(task, completed=done, total=total))
+    counts = [
+        {
+            "split": split.split.name,
+            "measured": sum(r.kind == "measured" for r in split.rows),
+            "awaiting": sum(r.kind == "awaiting" for r in split.rows),
+            "reported": sum(r.kind == "reported" for r in split.rows),
+        }
+        for track in board.tracks
+        for split in track.splits
+    ]
+    emit_json(counts, json)
+    if str(json) != "-":
+        for c in counts:
+            typer.echo(f"{c['split']}: {c['measured']} measured, {c['awaiting']} awaiting, {c['reported']} reported")
+        typer.echo(f"wrote {root / 'leaderboard'}")
+
+
+def check(root: Root = Path(), data_dir: DataDir = None, json: JsonPath = None) -> None:
+    """Fail when the committed board is stale, a row vanished, or a score moved without its submission changing."""
+    from dgmld_bench.leaderboard.check import find_differences
+
+    _check_root(root)
+    problems = find_differences(root, data_dir)
+    emit_json(problems, json)
+    if str(json) != "-":
+        for problem in problems:
+            typer.echo(problem)
+        if not problems:
+            typer.echo("the board is current")
+    if problems:
+        raise typer.Exit(1)
+
+
+def serve(
+    root: Root = Path(), port: Annotated[int, typer.Option(help="0: any free port.", min=0, max=65535)] = 8000
+) -> None:
+    """Preview the site on this machine; Ctrl-C ends it."""
+    from dgmld_bench.leaderboard import server
+    from dgmld_bench.leaderboard.publish import SITE
+
+    server.serve(root / SITE, port)
+
+
+def submit(
+    file: Annotated[Path, typer.Argument(help="Predictions JSON, as a trainer or you wrote it.", show_default=False)],
+    tag: Annotated[
+        str | None, typer.Option(help="Tells apart submissions of the same method and backbone.", show_default=False)
+    ] = None,
+    root: Root = Path(),
+) -> None:
+    """Put predictions in their place under submissions/, checked, and print the git commands of the pull request.
+
+    Quotes parameters, training time and command from a run.json beside the file. Never overwrites a submission.
+
+        dgmld-bench submit runs/open/bapdg-unet-small/predictions.json
+    """
+    from dgmld_bench.errors import DataError, UsageError
+    from dgmld_bench.files import read_json, write_json
+    from dgmld_bench.leaderboard.submissions import FOLDER, SIDECAR, find_faults, quote_run, submission_id
+    from dgmld_bench.predictions import Predictions
+
+    _check_root(root)
+    predictions = Predictions.load(file)
+    name = submission_id(predictions, tag)
+    place = root / FOLDER / predictions.track / f"{name}.json"
+    sidecar = place.with_name(name + SIDECAR)
+    if place.exists():
+        raise UsageError(f"{place} is there already; choose another --tag")
+    run = file.with_name("run.json")
+    predictions.save(place)
+    if run.is_file():
+        write_json(sidecar, quote_run(read_json(run)))
+    faults = find_faults(place, root)
+    if faults:
+        place.unlink()
+        sidecar.unlink(missing_ok=True)
+        raise DataError("not a submission yet:\n  " + "\n  ".join(faults))
+    files = " ".join(str(p.relative_to(root)) for p in (place, sidecar) if p.exists())
+    typer.echo(
+        f"wrote {files}\n\nTo submit it:\n"
+        f"  git switch -c submit-{name}\n  git add {files}\n"
+        f"  git commit -m 'Submit {name}'\n  git push -u origin submit-{name}\n"
+        "and open a pull request."
+    )
+
+
+def _check_root(root: Path) -> None:
+    from dgmld_bench.errors import UsageError
+
+    if not (root / "leaderboard" / "reported.csv").is_file():
+        raise UsageError(
+            f"{root.resolve()} is not a checkout of the benchmark (no leaderboard/reported.csv); "
+            "run this in its root, or name it with --root"
+        )

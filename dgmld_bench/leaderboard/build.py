@@ -1,0 +1,272 @@
+"""From submissions, references and the last verified errors to the board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmld_bench import metrics
+from dgmld_bench.errors import DataError
+from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submission, TrackBoard, Value
+from dgmld_bench.leaderboard.records import Record, read_record, record_of, write_record
+from dgmld_bench.leaderboard.reported import read_reported, reported_rows
+from dgmld_bench.leaderboard.submissions import Entry, load_submissions
+from dgmld_bench.scoring import PROTOCOL, Reference, load_reference, score_against
+from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split
+from dgmld_bench.statistics import bootstrap_interval, rank_agreement, rank_methods
+
+Array = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+ERRORS = "leaderboard/errors"
+ANNOTATOR = "annotator"
+_PROTOCOLS = ("source-val", "target-val", "none")
+
+
+def record_path(root: Path, track: str, submission: str, split: str) -> Path:
+    """Return where the verified errors of a submission on a split are kept."""
+    return root / ERRORS / track / submission / f"{split}.json"
+
+
+def verify(
+    root: Path, entries: Sequence[Entry], data_dir: Path | None, progress: Progress | None = None
+) -> dict[tuple[str, str, str], Record]:
+    """Score what can be scored, keep what was verified before, and write the records down.
+
+    Returns
+    -------
+    dict of (track, submission, split) to Record
+        Without what was never verified: no reference here, and none when its record was made.
+    """
+    references = {name: _reference(name, data_dir) for track in TRACKS.values() for name in track.tests}
+    records: dict[tuple[str, str, str], Record] = {}
+    for done, entry in enumerate(entries, start=1):
+        for split in entry.predictions.splits:
+            if get_split(split).role != "test":
+                continue
+            submission = entry.submission
+            path = record_path(root, submission.track, submission.id, split)
+            reference = references[split]
+            if reference is not None:
+                record: Record | None = record_of(score_against(reference, entry.predictions), submission.sha256)
+            else:
+                record = _kept(path, submission.sha256)
+            if record is not None:
+                records[submission.track, submission.id, split] = record
+        if progress:
+            progress(done, len(entries))
+    for split in ("isbi",):
+        path = record_path(root, "ceph", ANNOTATOR, split)
+        reference = references[split]
+        record = _kept(path, ANNOTATOR) if reference is None else _annotator(reference)
+        if record is not None:
+            records["ceph", ANNOTATOR, split] = record
+    for key, record in records.items():
+        write_record(record_path(root, *key), record)
+    for path in sorted((root / ERRORS).glob("*/*/*.json")):
+        if (path.parts[-3], path.parts[-2], path.stem) not in records:
+            path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+    return records
+
+
+def _reference(split: str, data_dir: Path | None) -> Reference | None:
+    """Return the reference of a split where all of it is on disk: a part of one verifies nothing."""
+    try:
+        reference = load_reference(split, data_dir)
+    except DataError:
+        return None
+    return reference if len(reference.ids) >= reference.split.n_cases else None
+
+
+def _kept(path: Path, sha256: str) -> Record | None:
+    if not path.is_file():
+        return None
+    record = read_record(path)
+    return record if (record.submission_sha256, record.protocol) == (sha256, PROTOCOL) else None
+
+
+def _annotator(reference: Reference) -> Record:
+    """Return how far the two doctors are apart."""
+    annotations = [case.annotations for case in reference.cases.values()]
+    senior, junior = (np.stack([a[who] for a in annotations]) for who in ("senior", "junior"))
+    errors_mm = metrics.radial_errors(junior, senior) * reference.mm_per_unit[:, None]
+    return Record(
+        split=reference.split.name,
+        submission_sha256=ANNOTATOR,
+        reference_sha256=reference.sha256,
+        protocol=PROTOCOL,
+        complete=True,
+        seeds=(0,),
+        cases=tuple(reference.ids),
+        landmarks=reference.landmark_set.names,
+        biometrics=(),
+        errors_mm=errors_mm[None].round(6),
+        expected=~np.isnan(errors_mm),
+        biometric_errors_mm=np.empty((1, len(errors_mm), 0)),
+    )
+
+
+def build_board(root: Path, data_dir: Path | None = None, progress: Progress | None = None) -> Board:
+    """Build the board of a repository, writing the records of verified errors on the way.
+
+    Parameters
+    ----------
+    root : Path
+        The repository: ``submissions/`` and ``leaderboard/reported.csv`` are read.
+    data_dir : Path, optional
+        Where references are; what is not there keeps its last verified errors.
+    progress : callable, optional
+        Called with how many submissions are done and how many there are.
+
+    Raises
+    ------
+    DataError
+        When a submission is at fault.
+    """
+    entries = load_submissions(root)
+    records = verify(root, entries, data_dir, progress)
+    reported = read_reported(root)
+    tracks = []
+    for track in TRACKS.values():
+        splits = []
+        for name in track.tests:
+            split = get_split(name)
+            rows = [
+                _row(e.submission, split, records, track)
+                for e in entries
+                if name in e.predictions.splits and e.submission.track == track.name
+            ]
+            if (track.name, ANNOTATOR, name) in records:
+                rows.append(_annotator_row(records[track.name, ANNOTATOR, name]))
+            rows = [*_ranked(rows), *reported_rows(reported, name)]
+            ids = next((r.cases for k, r in records.items() if k[2] == name), split.case_ids or ())
+            splits.append(SplitBoard(split, tuple(ids), tuple(rows)))
+        tracks.append(TrackBoard(track, tuple(splits), _agreement(splits)))
+    return Board(PROTOCOL, tuple(tracks))
+
+
+def _row(submission: Submission, split: Split, records: dict[tuple[str, str, str], Record], track: Track) -> Row:
+    mean_shape = submission.method == "MeanShape"
+    record = records.get((track.name, submission.id, split.name))
+    common = Row(
+        id=submission.id,
+        kind="awaiting",
+        method=submission.method,
+        backbone=submission.backbone,
+        selection=submission.selection,
+        average=None,
+        landmarks=(None,) * len(track.landmarks),
+        sdr=(None,) * len(metrics.SDR_THRESHOLDS_MM),
+        seeds=submission.seeds,
+        submission=submission,
+        flags=_flags(submission, split, record, track, mean_shape),
+    )
+    if record is None:
+        return common
+    source = next((t for t in track.tests if not get_split(t).out_of_domain), None)
+    inside = records.get((track.name, submission.id, source)) if source and split.out_of_domain else None
+    return replace(_measured(common, record, inside), kind="mean-shape" if mean_shape else "measured")
+
+
+def _measured(row: Row, record: Record, inside: Record | None = None) -> Row:
+    errors = record.errors_mm
+    average = metrics.mean_radial_error(errors)
+    p95 = np.nanquantile(errors.reshape(len(errors), -1), 0.95, axis=1)
+    gap = None
+    if inside is not None and inside.seeds == record.seeds:
+        gap = _value(average - metrics.mean_radial_error(inside.errors_mm))
+    return replace(
+        row,
+        average=_value(average),
+        landmarks=tuple(_value(v) for v in metrics.mean_over_cases(errors).T),
+        sdr=tuple(_value(v) for v in metrics.success_rates(errors, expected=record.expected).T),
+        biometrics=tuple(_value(v) for v in metrics.mean_over_cases(record.biometric_errors_mm).T),
+        interval_mm=bootstrap_interval(errors),
+        p95=_value(p95),
+        gap=gap,
+        reference_sha256=record.reference_sha256,
+        errors_mm=errors,
+    )
+
+
+def _annotator_row(record: Record) -> Row:
+    blank = Row(
+        id=ANNOTATOR,
+        kind="annotator",
+        method="Junior against senior doctor",
+        backbone="none",
+        selection=None,
+        average=None,
+        landmarks=(),
+        sdr=(),
+        seeds=record.seeds,
+    )
+    return _measured(blank, record)
+
+
+def _flags(
+    submission: Submission, split: Split, record: Record | None, track: Track, mean_shape: bool
+) -> tuple[str, ...]:
+    flags = []
+    if record is None:
+        flags.append("awaiting")
+    elif not record.complete:
+        flags.append("incomplete")
+    if len(submission.seeds) < 3 and not mean_shape:
+        flags.append("few-seeds")
+    if set(submission.training_data) - {track.train}:
+        flags.append("other-data")
+    if split.reference == "simulated":
+        flags.append("simulated")
+    if split.reference == "mask-derived":
+        flags += ["mask-derived", "not-independent"]
+    return tuple(flags)
+
+
+def _ranked(rows: Iterable[Row]) -> list[Row]:
+    """Rank measured, complete rows within each protocol; then come awaiting rows, annotators and floors."""
+    rows = list(rows)
+    result: list[Row] = []
+    for protocol in _PROTOCOLS:
+        group = [r for r in rows if r.kind == "measured" and r.selection == protocol and "incomplete" not in r.flags]
+        group.sort(key=lambda r: case_sort_key(r.id))
+        if not group:
+            continue
+        ranking = rank_methods([r.errors_mm for r in group if r.errors_mm is not None])
+        ranked = [
+            replace(
+                row,
+                rank=Rank(int(ranking.rank[i]), int(ranking.low[i]), int(ranking.high[i]), int(ranking.group[i])),
+            )
+            for i, row in enumerate(group)
+        ]
+        result += sorted(ranked, key=lambda r: (r.rank.rank if r.rank else 0, r.id))
+    done = {r.id for r in result}
+    return result + [r for r in rows if r.id not in done]
+
+
+def _agreement(splits: Sequence[SplitBoard]) -> tuple[tuple[str, str, str, float], ...]:
+    """Return Kendall's tau between the rankings of the same methods on each pair of splits, by protocol."""
+    found = []
+    for i, a in enumerate(splits):
+        for b in splits[i + 1 :]:
+            for protocol in _PROTOCOLS:
+                averages = [
+                    {r.id: r.average.mean for r in s.rows if r.rank and r.average and r.selection == protocol}
+                    for s in (a, b)
+                ]
+                common = sorted(averages[0].keys() & averages[1].keys())
+                tau = rank_agreement([averages[0][k] for k in common], [averages[1][k] for k in common])
+                if tau is not None and not np.isnan(tau):
+                    found.append((a.split.name, b.split.name, protocol, tau))
+    return tuple(found)
+
+
+def _value(per_seed: Array) -> Value:
+    return Value(float(per_seed.mean()), float(per_seed.std()) if len(per_seed) > 1 else None)

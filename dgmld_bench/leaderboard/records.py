@@ -1,0 +1,149 @@
+"""Verified radial errors on disk: what remains of a score when the reference is not at hand. No coordinates.
+
+``leaderboard/errors/<track>/<submission>/<split>.json`` holds the radial error of each case and landmark in each run,
+to a millionth of a millimetre, with the hashes of the submission and of the reference that gave it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmld_bench.errors import DataError
+from dgmld_bench.files import read_json, write_text
+from dgmld_bench.scoring import PROTOCOL, Score
+
+Array = NDArray[np.float64]
+
+FORMAT, VERSION = "dgmld-bench/errors", 1
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Record:
+    """The verified errors of one submission on one split.
+
+    Attributes
+    ----------
+    submission_sha256, reference_sha256 : str
+    protocol : int
+    complete : bool
+    seeds : tuple of int
+    cases, landmarks, biometrics : tuple of str
+    errors_mm : array, shape (seed, case, landmark)
+        NaN where a prediction or its reference is missing.
+    expected : bool array, shape (case, landmark)
+        Which points have a reference.
+    biometric_errors_mm : array, shape (seed, case, biometric)
+    """
+
+    split: str
+    submission_sha256: str
+    reference_sha256: str
+    protocol: int
+    complete: bool
+    seeds: tuple[int, ...]
+    cases: tuple[str, ...]
+    landmarks: tuple[str, ...]
+    biometrics: tuple[str, ...]
+    errors_mm: Array
+    expected: NDArray[np.bool_]
+    biometric_errors_mm: Array
+
+
+def record_of(score: Score, submission_sha256: str) -> Record:
+    """Return what is kept of a score, rounded as the file keeps it, so that both give the same board."""
+    landmark_set = score.reference.landmark_set
+    return Record(
+        split=score.reference.split.name,
+        submission_sha256=submission_sha256,
+        reference_sha256=score.reference.sha256,
+        protocol=PROTOCOL,
+        complete=score.complete,
+        seeds=tuple(score.seeds),
+        cases=tuple(score.reference.ids),
+        landmarks=landmark_set.names,
+        biometrics=tuple(b.name for b in landmark_set.biometrics),
+        errors_mm=score.errors_mm.round(DIGITS),
+        expected=score.reference.exists,
+        biometric_errors_mm=score.biometric_errors_mm.round(DIGITS),
+    )
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record, one line per seed and case: the same record gives the same bytes."""
+    head = {
+        "format": FORMAT,
+        "version": VERSION,
+        "split": record.split,
+        "protocol": record.protocol,
+        "complete": record.complete,
+        "submission_sha256": record.submission_sha256,
+        "reference_sha256": record.reference_sha256,
+        "seeds": list(record.seeds),
+        "landmarks": list(record.landmarks),
+        "biometrics": list(record.biometrics),
+        "without_reference": [
+            [record.cases[i], record.landmarks[j]] for i, j in np.argwhere(~record.expected).tolist()
+        ],
+    }
+    import json
+
+    lines = [f" {json.dumps(k)}: {json.dumps(v)}" for k, v in head.items()]
+    rows = []
+    for s in range(len(record.seeds)):
+        of_cases = [
+            f"   {json.dumps(case)}: {_numbers([*record.errors_mm[s, c], *record.biometric_errors_mm[s, c]])}"
+            for c, case in enumerate(record.cases)
+        ]
+        rows.append("  {\n" + ",\n".join(of_cases) + "\n  }")
+    lines.append(' "errors_mm": [\n' + ",\n".join(rows) + "\n ]")
+    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def read_record(path: Path) -> Record:
+    """Read a record.
+
+    Raises
+    ------
+    DataError
+        When the file is not a record of this version.
+    """
+    value = read_json(path)
+    try:
+        if (value["format"], value["version"]) != (FORMAT, VERSION):
+            raise ValueError(f"format {value['format']!r}, version {value['version']!r}")
+        cases = tuple(value["errors_mm"][0])
+        numbers = np.array(
+            [[[np.nan if v is None else v for v in run[c]] for c in cases] for run in value["errors_mm"]],
+            dtype=np.float64,
+        )
+        landmarks, biometrics = tuple(value["landmarks"]), tuple(value["biometrics"])
+        if numbers.shape != (len(value["seeds"]), len(cases), len(landmarks) + len(biometrics)):
+            raise ValueError(f"errors have shape {numbers.shape}")
+        expected = np.ones((len(cases), len(landmarks)), dtype=bool)
+        for case, landmark in value["without_reference"]:
+            expected[cases.index(case), landmarks.index(landmark)] = False
+        return Record(
+            split=value["split"],
+            submission_sha256=value["submission_sha256"],
+            reference_sha256=value["reference_sha256"],
+            protocol=value["protocol"],
+            complete=bool(value["complete"]),
+            seeds=tuple(value["seeds"]),
+            cases=cases,
+            landmarks=landmarks,
+            biometrics=biometrics,
+            errors_mm=numbers[:, :, : len(landmarks)],
+            expected=expected,
+            biometric_errors_mm=numbers[:, :, len(landmarks) :],
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DataError(f"{path}: not a record of verified errors of this version ({error})") from None
+
+
+def _numbers(values: list[float]) -> str:
+    return "[" + ", ".join("null" if np.isnan(v) else repr(round(float(v), DIGITS)) for v in values) + "]"

@@ -1,0 +1,194 @@
+"""Submissions in the repository: where they lie, what they are called, and what is checked before they are let in."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.files import read_json
+from dgmld_bench.leaderboard.model import Submission
+from dgmld_bench.predictions import Predictions
+from dgmld_bench.splits import TRACKS
+from dgmld_bench.validation import find_problems
+
+MAX_BYTES = 2_000_000
+MAX_SIDECAR_BYTES = 20_000
+FOLDER = "submissions"
+SIDECAR = ".run.json"
+_ID = re.compile(r"[a-z0-9]+(?:[.+][a-z0-9]+)*(?:-[a-z0-9]+(?:[.+][a-z0-9]+)*){1,7}")
+
+
+class Provenance(BaseModel):
+    """What a submission may say of how it was made, in ``<submission>.run.json``; shown, never scored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parameters: Annotated[int, Field(strict=True, ge=0, le=10**12)] | None = None
+    training_seconds: Annotated[float, Field(ge=0, le=10**9, allow_inf_nan=False)] | None = None
+    command: Annotated[str, Field(max_length=500)] | None = None
+    device: Annotated[str, Field(max_length=100)] | None = None
+    versions: Annotated[dict[str, Annotated[str, Field(max_length=50)]], Field(max_length=20)] | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission as it lies in the repository, read and checked."""
+
+    path: Path
+    predictions: Predictions
+    submission: Submission
+
+
+def slug(text: str) -> str:
+    """Return a name as it stands in file names: lower case, and ``-`` for what is neither letter nor digit.
+
+    >>> slug("BaPDG-mask-mse"), slug("My Model (v2)")
+    ('bapdg-mask-mse', 'my-model-v2')
+    """
+    return re.sub(r"[^a-z0-9.+]+", "-", text.lower()).strip("-.+")
+
+
+def submission_id(predictions: Predictions, tag: str | None = None) -> str:
+    """Return ``<method>-<backbone>[-<tag>]``.
+
+    Raises
+    ------
+    UsageError
+        When nothing of a name is left that can stand in a file name.
+    """
+    parts = [slug(predictions.method), slug(predictions.backbone), *([slug(tag)] if tag is not None else [])]
+    name = "-".join(parts)
+    if not all(parts) or not _ID.fullmatch(name) or len(name) > 100:
+        raise UsageError(
+            f"'{name[:120]}' cannot be a file name; method, backbone and tag need letters or digits (100 in all)"
+        )
+    return name
+
+
+def find_faults(path: Path, root: Path) -> list[str]:
+    """Return everything that keeps a file from being a submission, one line each; empty when nothing does.
+
+    Parameters
+    ----------
+    path : Path
+        The file, below ``root/submissions/<track>/``.
+    root : Path
+        The repository.
+    """
+    try:
+        parts = path.resolve().relative_to((root / FOLDER).resolve()).parts
+    except ValueError:
+        return [f"not below {FOLDER}/"]
+    if path.is_symlink() or not path.is_file():
+        return ["not a plain file"]
+    if len(parts) != 2 or parts[0] not in TRACKS or not parts[1].endswith(".json"):
+        return [f"expected {FOLDER}/TRACK/METHOD-BACKBONE[-TAG].json with TRACK one of {', '.join(TRACKS)}"]
+    try:
+        predictions = Predictions.load(path, max_bytes=MAX_BYTES)
+    except DataError as error:
+        return [str(error).removeprefix(f"{path}: ")]
+    faults = find_problems(predictions)
+    stem = path.name.removesuffix(".json")
+    if predictions.track != parts[0]:
+        faults.append(f"lies in {parts[0]}/, but says its track is '{predictions.track}'")
+    try:
+        expected = submission_id(predictions)
+        if stem != expected and not (stem.startswith(expected + "-") and _ID.fullmatch(stem)):
+            faults.append(f"file name: expected {expected}.json or {expected}-TAG.json, lower case")
+    except UsageError as error:
+        faults.append(str(error))
+    if predictions.selection is None:
+        faults.append("'selection' is missing: none, source-val or target-val")
+    if not predictions.training_data:
+        faults.append("'training_data' is missing: name everything trained or pre-trained on")
+    own = [s for s in predictions.splits if s.startswith("own/")]
+    if own:
+        faults.append(f"split '{own[0]}' is of your own data; the board ranks the benchmark's splits")
+    try:
+        read_provenance(path)
+    except DataError as error:
+        faults.append(str(error))
+    return faults
+
+
+def read_provenance(path: Path) -> Provenance:
+    """Read the sidecar of a submission; empty where there is none.
+
+    Raises
+    ------
+    DataError
+        When it is not as :class:`Provenance` says.
+    """
+    file = path.with_name(path.name.removesuffix(".json") + SIDECAR)
+    if not file.exists():
+        return Provenance()
+    value = read_json(file, max_bytes=MAX_SIDECAR_BYTES)
+    try:
+        return Provenance.model_validate(value)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(p)[:60] for p in fault["loc"])
+        raise DataError(f"{file.name}: '{place}': {fault['msg']}") from None
+
+
+def quote_run(run: dict[str, Any]) -> dict[str, Any]:
+    """Return what a trainer's ``run.json`` says that a submission may quote."""
+    settings = run.get("settings", {})
+    quoted = {
+        "parameters": run.get("parameters"),
+        "training_seconds": run.get("training_seconds"),
+        "command": run.get("command"),
+        "device": settings.get("device") if isinstance(settings, dict) else None,
+        "versions": run.get("versions"),
+    }
+    return {k: v for k, v in quoted.items() if v is not None}
+
+
+def load_submissions(root: Path) -> list[Entry]:
+    """Read every submission of the repository, in the order of tracks and names.
+
+    Raises
+    ------
+    DataError
+        Naming each file at fault: a board is built of valid submissions only.
+    """
+    entries, faults = [], []
+    for track in TRACKS:
+        for path in sorted((root / FOLDER / track).glob("*.json")):
+            if path.name.endswith(SIDECAR):
+                continue
+            found = find_faults(path, root)
+            faults += [f"{path.relative_to(root)}: {fault}" for fault in found]
+            if not found:
+                entries.append(_entry(path))
+    if faults:
+        raise DataError("submissions at fault:\n  " + "\n  ".join(faults))
+    return entries
+
+
+def _entry(path: Path) -> Entry:
+    predictions = Predictions.load(path, max_bytes=MAX_BYTES)
+    provenance = read_provenance(path)
+    submission = Submission(
+        id=path.name.removesuffix(".json"),
+        track=predictions.track,
+        method=predictions.method,
+        backbone=predictions.backbone,
+        selection=predictions.selection,
+        training_data=tuple(predictions.training_data or ()),
+        seeds=tuple(predictions.seeds),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        authors=predictions.authors,
+        paper=predictions.paper,
+        code=predictions.code,
+        description=predictions.description,
+        parameters=provenance.parameters,
+        training_s=provenance.training_seconds,
+    )
+    return Entry(path, predictions, submission)
