@@ -138,6 +138,7 @@ def train_seed(
         stage = Stage("pretrain", preset.pretrain_epochs, preset.batch_size, preset.learning_rate, preset.schedule)
         subjects = [_subject(case, pretraining, preset, boundary) for case in training.cases]
         run(stage, _pretraining_loss(network, subjects, pretraining, settings), None, 0)
+        network.restart_output()  # all channels regressed one map: from there, landmarks hardly come apart again
     stage = Stage("finetune", preset.epochs, preset.batch_size, preset.learning_rate, preset.schedule)
     history = run(
         stage, _landmark_loss(network, training, settings), lambda: validation_mre(network, validation, settings), 1

@@ -46,12 +46,16 @@ class DoubleConvolution(nn.Sequential):
             nn.ReLU(inplace=True),
             last,
         ]
-        if linear:
-            nn.init.dirac_(last.weight)
-            nn.init.zeros_(last.bias)
-        else:
+        if not linear:
             layers += [norm(out_channels), nn.ReLU(inplace=True)]
         super().__init__(*layers)
+        if linear:
+            self.restart()
+
+    def restart(self) -> None:
+        """Put the last convolution of a linear head back to its start."""
+        nn.init.dirac_(self[-1].weight)
+        nn.init.zeros_(self[-1].bias)
 
 
 class Upsample(nn.Module):

@@ -52,6 +52,10 @@ class ResUNet(nn.Module):
         self.last_upsample = {1: self.upsample, 2: nn.Identity()}[output_stride]
         self.head = DoubleConvolution(d, width, out_channels, linear=True)
 
+    def restart_output(self) -> None:
+        """Start the last convolution anew; all other weights stay."""
+        self.head.restart()
+
     def forward(self, image: Tensor) -> Tensor:
         """Map ``(batch, 1, *grid)`` to ``(batch, landmark, *grid / output_stride)``."""
         levels = [self.stem(image)]

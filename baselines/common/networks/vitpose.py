@@ -110,6 +110,10 @@ class ViTPose(nn.Module):
             DoubleConvolution(d, width, out_channels, linear=True),
         )
 
+    def restart_output(self) -> None:
+        """Start the last convolution anew; all other weights stay."""
+        self.decoder[-1].restart()
+
     def forward(self, image: Tensor) -> Tensor:
         """Map ``(batch, 1, *grid)`` to ``(batch, landmark, *grid / output_stride)``."""
         patches = self.embed(image)  # (batch, width, *patch grid)
