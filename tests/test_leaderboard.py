@@ -1,0 +1,188 @@
+"""The board on a small repository: what is measured, kept, ranked, refused, and noticed by the check."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgmld_bench.cases import load_split
+from dgmld_bench.errors import DataError
+from dgmld_bench.importing import import_source
+from dgmld_bench.landmarks import CEREBELLUM
+from dgmld_bench.leaderboard.build import build_board
+from dgmld_bench.leaderboard.check import find_differences
+from dgmld_bench.leaderboard.publish import publish
+from dgmld_bench.leaderboard.records import read_record
+from dgmld_bench.leaderboard.reported import read_reported
+from dgmld_bench.leaderboard.submissions import find_faults, slug
+from dgmld_bench.predictions import Predictions
+from tests.trees import isbi
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data folder with the whole of split ``isbi``, in tiny films."""
+    folder = tmp_path_factory.mktemp("isbi")
+    isbi(folder / "release", list(range(151, 301)))
+    import_source("isbi", folder / "release", data_dir=folder)
+    return folder
+
+
+def submission(data, method, shift_px, *, seeds=(0, 1, 2), **changes):
+    values = {"selection": "target-val", "training_data": ["isbi-train"], **changes}
+    predictions = Predictions(track="ceph", method=method, backbone="unet", **values)
+    for case in load_split("isbi", references=True, data_dir=data):
+        for seed in seeds:
+            moved = case.landmarks + [shift_px + seed + int(case.id) % 3, 0]  # noqa: RUF005
+            predictions.add(seed=seed, split="isbi", case=case.id, landmarks=moved)
+    return predictions
+
+
+@pytest.fixture
+def repository(tmp_path, data):
+    root = tmp_path / "repository"
+    (root / "leaderboard").mkdir(parents=True)
+    shutil.copy(ROOT / "leaderboard" / "reported.csv", root / "leaderboard")
+    submission(data, "Good", 5).save(root / "submissions/ceph/good-unet.json")
+    submission(data, "Bad", 25).save(root / "submissions/ceph/bad-unet.json")
+    submission(data, "Strict", 9, selection="source-val", seeds=(4,)).save(root / "submissions/ceph/strict-unet.json")
+    return root
+
+
+def rows(board, split="isbi"):
+    (found,) = [s for t in board.tracks for s in t.splits if s.split.name == split]
+    return {r.id: r for r in found.rows}
+
+
+def everything(root):
+    return {p.relative_to(root): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def test_rows_are_measured_ranked_by_protocol_and_flagged(repository, data):
+    found = rows(build_board(repository, data))
+    good, bad, strict = found["good-unet"], found["bad-unet"], found["strict-unet"]
+    assert good.average.mean == pytest.approx(0.7) and good.average.std == pytest.approx(np.sqrt(2 / 3) / 10)
+    assert (good.rank.rank, good.rank.group, bad.rank.rank, bad.rank.group) == (1, 1, 2, 2)
+    assert strict.rank.rank == 1 and strict.flags == ("few-seeds",) and good.flags == ()
+    assert good.kind == "measured" and good.reference_sha256
+    assert found["annotator"].kind == "annotator" and found["annotator"].rank is None
+    assert sum(r.kind == "reported" for r in found.values()) == 3
+
+
+def test_the_same_inputs_give_the_same_bytes_and_the_check_agrees(repository, data):
+    publish(repository, data)
+    first = everything(repository)
+    publish(repository, data)
+    assert everything(repository) == first
+    assert find_differences(repository, data) == []
+
+
+def test_without_the_reference_the_last_verified_errors_are_kept(repository, data, tmp_path):
+    publish(repository, data)
+    before = (repository / "leaderboard/results.csv").read_bytes()
+    publish(repository, tmp_path / "no data")
+    assert (repository / "leaderboard/results.csv").read_bytes() == before
+    changed = submission(data, "Good", 6)
+    changed.save(repository / "submissions/ceph/good-unet.json")
+    found = rows(build_board(repository, tmp_path / "no data"))
+    assert found["good-unet"].kind == "awaiting" and found["good-unet"].flags == ("awaiting",)
+    assert found["bad-unet"].kind == "measured"
+
+
+def test_records_hold_errors_and_no_coordinates(repository, data):
+    publish(repository, data)
+    path = repository / "leaderboard/errors/ceph/good-unet/isbi.json"
+    record = read_record(path)
+    assert record.errors_mm.shape == (3, 150, 19) and record.complete
+    np.testing.assert_allclose(record.errors_mm[1, record.cases.index("151")], 0.1 * (5 + 1 + 151 % 3), atol=1e-6)
+    first = json.loads(path.read_text())["errors_mm"][0]["151"]
+    assert len(first) == 19
+    path.write_text(path.read_text().replace('"seeds"', '"other"'))
+    with pytest.raises(DataError, match="not a record"):
+        read_record(path)
+
+
+def test_the_check_sees_what_vanished_moved_and_went_stale(repository, data):
+    publish(repository, data)
+    results = repository / "leaderboard/results.csv"
+    text = results.read_text()
+    line = next(x for x in text.splitlines() if ",good-unet," in x)
+    results.write_text(
+        text.replace(line, line.replace(",0.7", ",0.6", 1)) + line.replace("good-unet", "gone-unet") + "\n"
+    )
+    problems = find_differences(repository, data)
+    assert any(p.startswith("row vanished: ceph / isbi / gone-unet") for p in problems)
+    assert any(p.startswith("score moved: ceph / isbi / good-unet") for p in problems)
+    assert any(p.startswith("stale: leaderboard/results.csv") for p in problems)
+
+
+def test_hostile_submissions_are_refused_in_one_line_each(repository, data):
+    folder = repository / "submissions/ceph"
+    good = json.loads((folder / "good-unet.json").read_text())
+
+    def write(name, **changes):
+        value = {**good, **changes}
+        (folder / name).write_text(json.dumps(value))
+        return folder / name
+
+    def fault(path):
+        faults = find_faults(path, repository)
+        assert faults and all("\n" not in f for f in faults)
+        return " ".join(faults)
+
+    assert "file name: expected good-unet.json" in fault(write("other-unet.json"))
+    (repository / "submissions/open").mkdir()
+    assert "its track is 'ceph'" in fault(write("../open/good-unet.json"))
+    assert "unknown key" in fault(write("good-unet-b.json", shell="rm"))
+    assert "'training_data' is missing" in fault(write("good-unet-c.json", training_data=[]))
+    del good["selection"]
+    assert "'selection' is missing" in fault(write("good-unet-a.json"))
+    (folder / "good-unet-d.json").symlink_to(folder / "good-unet.json")
+    assert "not a plain file" in fault(folder / "good-unet-d.json")
+    (folder / "good-unet-e.json").write_text(" " * 2_000_001)
+    assert "at most 2,000,000" in fault(folder / "good-unet-e.json")
+    write("good-unet-f.json", selection="none")
+    (folder / "good-unet-f.run.json").write_text('{"parameters": "many"}')
+    assert "'parameters'" in fault(folder / "good-unet-f.json")
+    assert "not below submissions/" in fault(repository / "leaderboard/reported.csv")
+    with pytest.raises(DataError, match="submissions at fault"):
+        build_board(repository, data)
+
+
+def test_names_in_file_names():
+    assert slug("../../etc/passwd") == "etc-passwd" and slug("<script>") == "script"
+
+
+def test_the_papers_landmark_means_average_to_the_printed_average():
+    tables = [r for r in read_reported(ROOT) if r.table == 2]
+    assert len(tables) == 20
+    for one in tables:
+        mean = np.mean([one.values[n].mean for n in CEREBELLUM.names])
+        assert mean == pytest.approx(one.values["Average"].mean, abs=0.01), one.method
+
+
+def test_submit_puts_predictions_in_their_place_once(repository, data, tmp_path):
+    source = tmp_path / "run"
+    submission(data, "My Model", 1, seeds=(0,)).save(source / "predictions.json")
+    (source / "run.json").write_text(json.dumps({"parameters": 7, "training_seconds": 1.5, "finished": "now"}))
+
+    def submit(*extra):
+        command = [sys.executable, "-m", "dgmld_bench", "submit", source / "predictions.json", "--root", repository]
+        return subprocess.run([*map(str, command), *extra], capture_output=True, text=True, check=False)
+
+    first = submit("--tag", "x")
+    assert first.returncode == 0, first.stderr
+    assert "git add submissions/ceph/my-model-unet-x.json submissions/ceph/my-model-unet-x.run.json" in first.stdout
+    assert rows(build_board(repository, data))["my-model-unet-x"].submission.parameters == 7
+    second = submit("--tag", "x")
+    assert second.returncode == 2 and "is there already" in second.stderr
+
+
+def test_the_repositorys_own_board_is_current(tmp_path):
+    assert find_differences(ROOT, tmp_path / "no data") == []
