@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+from dgmld_bench.cli.terminal import make_console, progress_bars
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,9 +66,9 @@ def import_(
     """
     from dgmld_bench.importing import NothingUsableError, import_source
 
-    console = _console(stderr=json is not None and str(json) == "-")
+    console = make_console(stderr=json is not None and str(json) == "-")
     try:
-        with _progress(console) as report:
+        with progress_bars(console) as report:
             found = import_source(source, path, copy=copy, data_dir=data_dir, progress=report, spacing_mm=spacing_mm)
     except NothingUsableError as error:
         emit_json({"source": source, "splits": [], "problems": _problems(error.problems)}, json)
@@ -90,34 +91,6 @@ def _say(console: Console, text: str, indent: int = 2) -> None:
     from rich.padding import Padding
 
     console.print(Padding(text, (0, 0, 0, indent), expand=False))
-
-
-def _console(stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
-
-
-def _progress(console: Console) -> Any:
-    """Return a context manager that gives the callable of :data:`dgmld_bench.sources.base.Progress`."""
-    from contextlib import contextmanager
-
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    @contextmanager
-    def bars() -> Any:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            tasks: dict[str, Any] = {}
-
-            def report(step: str, done: int, total: int) -> None:
-                if step not in tasks:
-                    tasks[step] = progress.add_task(step, total=total)
-                progress.update(tasks[step], completed=done, total=total)
-
-            yield report
-
-    return bars()
 
 
 def _splits_of(source: str) -> list[Split]:
@@ -188,7 +161,7 @@ def _show_sources(value: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = _console()
+    console = make_console()
     table = Table("Source", "Split", "Role", "Reference", "Cases")
     for source in value["sources"]:
         for n, split in enumerate(source["splits"]):
