@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dgmld_bench.predictions import Predictions
-from dgmld_bench.splits import Split, get_split
+from dgmld_bench.splits import Split, case_sort_key, get_split
 
 MAX_LISTED = 5
 
@@ -14,7 +14,7 @@ def find_problems(predictions: Predictions) -> list[str]:
     Every run must predict the same splits, at least one of them a test split, and of each split every case and every
     landmark: the known ids where the split has them, else as many cases as the data's release fixes.
     """
-    problems = []
+    problems: list[str] = []
     if not predictions.runs:
         return ["there is no run"]
     tests = [s for s in predictions.splits if s.startswith("own/") or get_split(s).role == "test"]
@@ -26,14 +26,19 @@ def find_problems(predictions: Predictions) -> list[str]:
             if name not in run.predictions:
                 problems.append(f"{where}: missing; every run must predict the same splits")
             elif not name.startswith("own/"):
-                problems += [f"{where}: {p}" for p in _problems_of(get_split(name), list(run.predictions[name]))]
+                first = list(predictions.runs[0].predictions.get(name, ()))
+                problems += [f"{where}: {p}" for p in _problems_of(get_split(name), list(run.predictions[name]), first)]
             problems += _missing_landmarks(predictions, where, run.predictions.get(name, {}))
     return problems
 
 
-def _problems_of(split: Split, ids: list[str]) -> list[str]:
+def _problems_of(split: Split, ids: list[str], first: list[str]) -> list[str]:
+    """Compare the ids of one run with the split's; where these are not known, with their number and the first run's."""
     if split.case_ids is None:
-        return [] if len(ids) == split.n_cases else [f"expected {split.n_cases} cases, got {len(ids)}"]
+        if len(ids) != split.n_cases:
+            return [f"expected {split.n_cases} cases, got {len(ids)}"]
+        other = sorted(set(ids) - set(first), key=case_sort_key)
+        return [f"{len(other)} case ids are not those of the first run: {_listed(other)}"] if other else []
     known, given = set(split.case_ids), set(ids)
     missing = [i for i in split.case_ids if i not in given]
     unknown = [i for i in ids if i not in known]

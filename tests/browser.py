@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests import npm
 
 AXE_VERSION = "4.14.1"
 FLAGS = (
@@ -41,19 +41,7 @@ def axe_source(cache: Path) -> str:
     """Return axe-core's script: from DGMLD_BENCH_AXE (a file), else from the npm registry; or skip and say why."""
     if given := os.environ.get("DGMLD_BENCH_AXE"):
         return Path(given).read_text("utf-8")
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("axe-core: no npm here, and DGMLD_BENCH_AXE names no axe.min.js")
-    try:
-        subprocess.run(
-            [npm, "pack", "--silent", f"axe-core@{AXE_VERSION}"], cwd=cache, check=True, capture_output=True, timeout=60
-        )
-    except (subprocess.SubprocessError, OSError) as error:
-        pytest.skip(f"axe-core could not be fetched from the npm registry: {type(error).__name__}")
-    with tarfile.open(cache / f"axe-core-{AXE_VERSION}.tgz") as archive:
-        member = archive.extractfile("package/axe.min.js")
-        assert member is not None
-        return member.read().decode("utf-8")
+    return (npm.fetch("axe-core", AXE_VERSION, cache) / "axe.min.js").read_text("utf-8")
 
 
 @dataclass

@@ -52,3 +52,12 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     isbi(folder / "release", [*range(1, 6), 151, 152, 301, 302])
     import_source("isbi", folder / "release", data_dir=folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def isbi_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the whole of split ``isbi``, in tiny films with made-up points."""
+    folder = tmp_path_factory.mktemp("isbi-films")
+    isbi(folder / "release", list(range(151, 301)))
+    import_source("isbi", folder / "release", data_dir=folder)
+    return folder

@@ -1,17 +1,13 @@
 """The board on a small repository: what is measured, kept, ranked, refused, and noticed by the check."""
 
 import json
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dgmld_bench.cases import load_split
 from dgmld_bench.errors import DataError
-from dgmld_bench.importing import import_source
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.leaderboard.build import build_board
 from dgmld_bench.leaderboard.check import find_differences
@@ -19,40 +15,17 @@ from dgmld_bench.leaderboard.publish import publish
 from dgmld_bench.leaderboard.records import read_record
 from dgmld_bench.leaderboard.reported import read_reported
 from dgmld_bench.leaderboard.submissions import find_faults, slug
-from dgmld_bench.predictions import Predictions
-from tests.trees import isbi
-
-ROOT = Path(__file__).parents[1]
+from tests.submissions import ROOT, make_repository, submission
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A data folder with the whole of split ``isbi``, in tiny films."""
-    folder = tmp_path_factory.mktemp("isbi")
-    isbi(folder / "release", list(range(151, 301)))
-    import_source("isbi", folder / "release", data_dir=folder)
-    return folder
-
-
-def submission(data, method, shift_px, *, seeds=(0, 1, 2), **changes):
-    values = {"selection": "target-val", "training_data": ["isbi-train"], **changes}
-    predictions = Predictions(track="ceph", method=method, backbone="unet", **values)
-    for case in load_split("isbi", references=True, data_dir=data):
-        for seed in seeds:
-            moved = case.landmarks + [shift_px + seed + int(case.id) % 3, 0]  # noqa: RUF005
-            predictions.add(seed=seed, split="isbi", case=case.id, landmarks=moved)
-    return predictions
+@pytest.fixture
+def data(isbi_films):
+    return isbi_films
 
 
 @pytest.fixture
 def repository(tmp_path, data):
-    root = tmp_path / "repository"
-    (root / "leaderboard").mkdir(parents=True)
-    shutil.copy(ROOT / "leaderboard" / "reported.csv", root / "leaderboard")
-    submission(data, "Good", 5).save(root / "submissions/ceph/good-unet.json")
-    submission(data, "Bad", 25).save(root / "submissions/ceph/bad-unet.json")
-    submission(data, "Strict", 9, selection="source-val", seeds=(4,)).save(root / "submissions/ceph/strict-unet.json")
-    return root
+    return make_repository(tmp_path / "repository", data)
 
 
 def rows(board, split="isbi"):

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     board.command("build")(build)
     board.command("check")(check)
     board.command("serve")(serve)
+    board.command("review")(review)
     app.command()(submit)
     app.add_typer(board, name="leaderboard")
 
@@ -78,6 +79,40 @@ def serve(
     from dgmld_bench.leaderboard.publish import SITE
 
     server.serve(root / SITE, port)
+
+
+def review(
+    base: Annotated[str, typer.Argument(help="The commit that the pull request goes to.", show_default=False)],
+    head: Annotated[str, typer.Argument(help="The pull request's last commit.", show_default=False)],
+    root: Root = Path(),
+    summary: Annotated[
+        Path | None, typer.Option(help="Append the report to this file, as Markdown.", show_default=False)
+    ] = None,
+    validate_only: Annotated[bool, typer.Option("--validate-only", help="Do not score.")] = False,
+    data_dir: DataDir = None,
+    json: JsonPath = None,
+) -> None:
+    """Judge a pull request that submits: validation, scores, and what changes on the board. Exit code 1 at any fault.
+
+    Reads the pull request's files out of git as data and checks nothing out; --root is a checkout of BASE.
+
+        dgmld-bench leaderboard review main submit-bapdg-unet
+    """
+    from dgmld_bench.leaderboard.pull_request import report
+    from dgmld_bench.leaderboard.pull_request import review as review_pull_request
+
+    _check_root(root)
+    found = review_pull_request(root, base, head, data_dir, score=not validate_only)
+    text = report(found)
+    emit_json({"valid": not found.faults, "faults": found.faults, "sources": found.sources}, json)
+    if summary is not None:
+        with summary.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+        typer.echo(f"{len(found.faults)} faults; the report is in {summary}")
+    elif str(json) != "-":
+        typer.echo(text)
+    if found.faults:
+        raise typer.Exit(1)
 
 
 def submit(

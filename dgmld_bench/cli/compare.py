@@ -20,10 +20,13 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="Predictions JSON of the first method.", show_default=False)],
-    b: Annotated[Path, typer.Argument(help="Predictions JSON of the second method.", show_default=False)],
+    a: Annotated[
+        str, typer.Argument(help="The first method: a predictions JSON, or its name on the board.", show_default=False)
+    ],
+    b: Annotated[str, typer.Argument(help="The second method.", show_default=False)],
     split: Annotated[str, typer.Option(help="The split to compare on, for example feta.", show_default=False)],
     plot: Annotated[Path | None, typer.Option(help="Draw the paired errors into this PNG.", show_default=False)] = None,
+    root: Annotated[Path, typer.Option("--root", help="The repository, for names on the board.")] = Path(),
     json: JsonPath = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -31,15 +34,18 @@ def compare(
 
     Prints the difference of their Averages with a 95 % interval, a paired test,
     an effect size, and the same per landmark. Both files must predict every case.
+    Names on the board (bapdg-unet, annotator) need no reference data: its verified errors are compared.
 
-    Example:
+    Examples:
 
         dgmld-bench compare bapdg.json baseline.json --split feta --plot paired.png
+
+        dgmld-bench compare bapdg-unet baseline-unet --split open-sb
     """
     from dgmld_bench.comparison import compare as compare_methods
     from dgmld_bench.comparison import draw_comparison
 
-    result = compare_methods(_errors(a, split, data_dir), _errors(b, split, data_dir))
+    result = compare_methods(*(_errors(m, split, data_dir, root) for m in (a, b)))
     emit_json(result.to_dict(), json)
     if plot is not None:
         from dgmld_bench.drawing import save_figure
@@ -51,8 +57,16 @@ def compare(
             typer.echo(f"wrote {plot}")
 
 
-def _errors(path: Path, split: str, data_dir: Path | None) -> MethodErrors:
+def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> MethodErrors:
+    """Return the errors of a file, scored, or of a row of the board, as they were verified."""
     from dgmld_bench.comparison import MethodErrors
+
+    path = Path(method)
+    if not (path.is_file() or path.suffix == ".json"):
+        from dgmld_bench.leaderboard.records import find_record
+
+        record = find_record(root, split, method)
+        return MethodErrors(method, record.cases, record.landmarks, record.errors_mm)
     from dgmld_bench.scoring import score
 
     result = score(path, split, data_dir=data_dir)

@@ -9,6 +9,8 @@ import typer
 
 from dgmld_bench.cli.app import JsonPath, emit_json
 
+MAX_LISTED = 20
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -20,35 +22,55 @@ def validate(
     files: Annotated[list[Path], typer.Argument(help="Predictions JSON files.", show_default=False)],
     json: JsonPath = None,
 ) -> None:
-    """Check predictions files: format, names, numbers, completeness. Needs no data; exit code 1 at any fault.
+    """Check predictions files: format, names, numbers, completeness, size. Needs no data; exit code 1 at any fault.
+
+    A file below submissions/ must be a submission: name, selection and training data are checked too.
 
     dgmld-bench validate preds.json
     """
     from rich.console import Console
 
-    from dgmld_bench.errors import DataError
-    from dgmld_bench.predictions import Predictions
-    from dgmld_bench.validation import find_problems
+    from dgmld_bench.leaderboard.text import clean
 
-    results: list[dict[str, Any]] = []
-    for file in files:
-        try:
-            predictions = Predictions.load(file)
-            problems, summary = find_problems(predictions), f"{len(predictions.seeds)} of 3 seeds"
-            summary += f", splits {', '.join(predictions.splits)}"
-        except DataError as error:
-            problems, summary = [str(error).removeprefix(f"{file}: ")], ""
-        results.append({"file": str(file), "valid": not problems, "summary": summary, "problems": problems})
+    results = [_validate(file) for file in files]
     emit_json(results, json)
     if str(json) != "-":
         out = Console(soft_wrap=True, highlight=False, markup=False)
         for result in results:
+            name, problems = clean(result["file"]), result["problems"]
             if result["valid"]:
-                out.print(f"{result['file']}: valid ({result['summary']})")
-            for problem in result["problems"]:
-                out.print(f"{result['file']}: {problem}")
+                out.print(f"{name}: valid ({result['summary']})")
+            for problem in problems[:MAX_LISTED]:
+                out.print(f"{name}: {clean(problem)}")
+            if len(problems) > MAX_LISTED:
+                out.print(f"{name}: and {len(problems) - MAX_LISTED} more (--json lists them)")
     if not all(r["valid"] for r in results):
         raise typer.Exit(1)
+
+
+def _validate(file: Path) -> dict[str, Any]:
+    from dgmld_bench.errors import DataError
+    from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, find_faults
+    from dgmld_bench.predictions import Predictions
+    from dgmld_bench.validation import find_problems
+
+    place = file.absolute()
+    root = next((p.parent for p in place.parents if p.name == FOLDER), None)
+    problems: list[str] = []
+    summary = ""
+    try:
+        if root is not None:
+            problems = find_faults(place, root)
+        if not problems:
+            predictions = Predictions.load(file, max_bytes=MAX_BYTES)
+            problems = find_problems(predictions)
+            summary = f"{len(predictions.seeds)} of 3 seeds, splits {', '.join(predictions.splits)}"
+            wanted = [k for k in ("selection", "training_data") if not getattr(predictions, k)]
+            if wanted:
+                summary += f"; a submission also needs {' and '.join(wanted)}"
+    except DataError as error:
+        problems = [str(error).removeprefix(f"{file}: ")]
+    return {"file": str(file), "valid": not problems, "summary": summary, "problems": problems}
 
 
 def schema(json: JsonPath = None) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dgmld_bench import metrics
 from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submission, TrackBoard, Value
-from dgmld_bench.leaderboard.records import Record, read_record, record_of, write_record
+from dgmld_bench.leaderboard.records import ERRORS, Record, read_record, record_of, record_path, write_record
 from dgmld_bench.leaderboard.reported import read_reported, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
 from dgmld_bench.scoring import PROTOCOL, Reference, load_reference, score_against
@@ -22,14 +22,8 @@ from dgmld_bench.statistics import bootstrap_interval, rank_agreement, rank_meth
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-ERRORS = "leaderboard/errors"
 ANNOTATOR = "annotator"
 _PROTOCOLS = ("source-val", "target-val", "none")
-
-
-def record_path(root: Path, track: str, submission: str, split: str) -> Path:
-    """Return where the verified errors of a submission on a split are kept."""
-    return root / ERRORS / track / submission / f"{split}.json"
 
 
 def verify(
@@ -65,6 +59,7 @@ def verify(
         record = _kept(path, ANNOTATOR) if reference is None else _annotator(reference)
         if record is not None:
             records["ceph", ANNOTATOR, split] = record
+    _check_references(records)
     for key, record in records.items():
         write_record(record_path(root, *key), record)
     for path in sorted((root / ERRORS).glob("*/*/*.json")):
@@ -73,6 +68,18 @@ def verify(
             if not any(path.parent.iterdir()):
                 path.parent.rmdir()
     return records
+
+
+def _check_references(records: dict[tuple[str, str, str], Record]) -> None:
+    """Refuse to rank errors that were measured against different references: old records of one that has changed."""
+    first: dict[str, tuple[str, Record]] = {}
+    for (_, name, split), record in records.items():
+        other, known = first.setdefault(split, (name, record))
+        if known.reference_sha256 != record.reference_sha256:
+            raise DataError(
+                f"split '{split}': '{other}' and '{name}' were verified against different references; "
+                "build the board where the reference is on disk"
+            )
 
 
 def _reference(split: str, data_dir: Path | None) -> Reference | None:

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmld_bench.errors import DataError
+from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_text
 from dgmld_bench.scoring import PROTOCOL, Score
+from dgmld_bench.splits import get_split
 
 Array = NDArray[np.float64]
 
+ERRORS = "leaderboard/errors"
 FORMAT, VERSION = "dgmld-bench/errors", 1
 DIGITS = 6
 
@@ -52,6 +54,39 @@ class Record:
     errors_mm: Array
     expected: NDArray[np.bool_]
     biometric_errors_mm: Array
+
+
+def record_path(root: Path, track: str, submission: str, split: str) -> Path:
+    """Return where the verified errors of a submission on a split are kept."""
+    return root / ERRORS / track / submission / f"{split}.json"
+
+
+def find_record(root: Path, split: str, name: str) -> Record:
+    """Return the verified errors of a row of the board.
+
+    Parameters
+    ----------
+    root : Path
+        The repository.
+    split : str
+    name : str
+        The submission's, as its file is called without ``.json``; or ``annotator``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown split, and for a name without verified errors on it.
+    """
+    track = get_split(split).track
+    known = sorted(p.parent.name for p in (root / ERRORS / track).glob(f"*/{split}.json"))
+    if name not in known:
+        if not known:
+            raise UsageError(
+                f"'{name}' is no file, and the board holds no verified errors on split '{split}' "
+                f"below {root / ERRORS / track} (--root names the repository)"
+            )
+        raise unknown_name(f"file or row of the board on split '{split}'", name, known)
+    return read_record(record_path(root, track, name, split))
 
 
 def record_of(score: Score, submission_sha256: str) -> Record:

@@ -19,9 +19,12 @@ from dgmld_bench.validation import find_problems
 
 MAX_BYTES = 2_000_000
 MAX_SIDECAR_BYTES = 20_000
+MAX_ID_LENGTH = 100
 FOLDER = "submissions"
 SIDECAR = ".run.json"
 _ID = re.compile(r"[a-z0-9]+(?:[.+][a-z0-9]+)*(?:-[a-z0-9]+(?:[.+][a-z0-9]+)*){1,7}")
+
+_PLACE = re.compile(rf"{FOLDER}/({'|'.join(TRACKS)})/({_ID.pattern}){re.escape('.json')}")
 
 
 class Provenance(BaseModel):
@@ -54,6 +57,20 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.+]+", "-", text.lower()).strip("-.+")
 
 
+def place_of(path: str) -> tuple[str, str] | None:
+    """Return track and name of the submission that a path in the repository belongs to, None where it is no such path.
+
+    >>> place_of("submissions/open/bapdg-unet.json"), place_of("submissions/open/bapdg-unet.run.json")
+    (('open', 'bapdg-unet'), ('open', 'bapdg-unet'))
+    >>> place_of("submissions/open/../README.md") is None
+    True
+    """
+    found = _PLACE.fullmatch(path)
+    if not found or len(found[2]) > MAX_ID_LENGTH + len(".run"):
+        return None
+    return found[1], found[2].removesuffix(".run")
+
+
 def submission_id(predictions: Predictions, tag: str | None = None) -> str:
     """Return ``<method>-<backbone>[-<tag>]``.
 
@@ -64,9 +81,10 @@ def submission_id(predictions: Predictions, tag: str | None = None) -> str:
     """
     parts = [slug(predictions.method), slug(predictions.backbone), *([slug(tag)] if tag is not None else [])]
     name = "-".join(parts)
-    if not all(parts) or not _ID.fullmatch(name) or len(name) > 100:
+    if not all(parts) or not _ID.fullmatch(name) or len(name) > MAX_ID_LENGTH or name.endswith(".run"):
         raise UsageError(
-            f"'{name[:120]}' cannot be a file name; method, backbone and tag need letters or digits (100 in all)"
+            f"'{name[:120]}' cannot be a file name; method, backbone and tag need letters or digits "
+            f"({MAX_ID_LENGTH} characters in all, not ending in .run)"
         )
     return name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from urllib.parse import urlsplit
 
@@ -47,3 +48,23 @@ def web_link(text: str | None) -> str | None:
     except ValueError:
         return None
     return text if parts.scheme in {"http", "https"} and host and not parts.username else None
+
+
+def markdown(text: str, limit: int = 64) -> str:
+    """Return the text so that GitHub's Markdown, tables and HTML included, shows it and takes it for nothing more.
+
+    >>> print(markdown("a|b <i>*c* www.example.org"))
+    a\\|b &lt;i&gt;\\*c\\* www&#46;example.org
+    """
+    plain = clean(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = "".join(f"\\{c}" if c in "\\`*_[]|#!~$@" else c for c in plain)
+    return re.sub(r"(?i)(www)\.", r"\1&#46;", escaped.replace("://", "&#58;//"))
+
+
+def code_span(text: str, limit: int = 200) -> str:
+    """Return the text as Markdown code, out of which no character of it leads; not for cells of a table.
+
+    >>> code_span("seed `0`")
+    "`seed '0'`"
+    """
+    return "`" + (clean(text, limit).replace("`", "'") or " ") + "`"

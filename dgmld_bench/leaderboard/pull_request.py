@@ -1,0 +1,274 @@
+"""A pull request that submits: its files are read out of git as data, and judged by the code that runs here.
+
+Nothing of the pull request is checked out, imported or executed: the list of changes comes from ``git diff-tree``, the
+submission from ``git cat-file``, size first. What strangers wrote reaches the report as escaped, shortened text.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.leaderboard.build import build_board
+from dgmld_bench.leaderboard.model import FLAGS, Row, TrackBoard
+from dgmld_bench.leaderboard.records import ERRORS
+from dgmld_bench.leaderboard.reported import FILE as REPORTED
+from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, MAX_SIDECAR_BYTES, SIDECAR, find_faults, place_of
+from dgmld_bench.leaderboard.text import clean, code_span, markdown
+from dgmld_bench.metrics import SDR_THRESHOLDS_MM
+from dgmld_bench.splits import get_split, get_track
+
+_PLAIN = "100644"
+_MODES = {"120000": "a symbolic link", "160000": "a submodule", "100755": "an executable file", "040000": "a folder"}
+_CHANGES = {"M": "changes", "D": "deletes", "T": "changes the type of"}
+_MAX_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Change:
+    """One path that a pull request touches: git's status letter, the new mode, the new blob."""
+
+    status: str
+    mode: str
+    blob: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Review:
+    """What is wrong with a pull request; where nothing is, the track's board without it and with it.
+
+    Attributes
+    ----------
+    faults : tuple of str
+        One line each; empty when the pull request is a submission.
+    track, id : str
+        Of the submission; empty where there are faults.
+    before, after : TrackBoard or None
+    """
+
+    faults: tuple[str, ...]
+    track: str = ""
+    id: str = ""
+    before: TrackBoard | None = None
+    after: TrackBoard | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources whose references score the submission."""
+        tests = get_track(self.track).tests if self.track else ()
+        return tuple(dict.fromkeys(get_split(name).source for name in tests))
+
+
+def review(root: Path, base: str, head: str, data_dir: Path | None = None, *, score: bool = True) -> Review:
+    """Judge what ``head`` adds to ``base``: exactly one valid submission, and nothing else.
+
+    Parameters
+    ----------
+    root : Path
+        A checkout of ``base``, whose object store holds ``head`` too.
+    base, head : str
+        Commits; changes are counted from their merge base.
+    data_dir : Path, optional
+        Where references are; a split without one is awaiting verification.
+    score : bool
+        False: only validate.
+
+    Raises
+    ------
+    UsageError
+        When ``root`` is no repository, or a commit is not in it.
+    """
+    base, head = (_commit(root, name) for name in (base, head))
+    changes = list_changes(root, _git(root, "merge-base", base, head).decode().strip(), head)
+    faults = _faults_of(changes)
+    if faults:
+        return Review(tuple(faults))
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name)
+        try:
+            for change in changes:
+                limit = MAX_SIDECAR_BYTES if change.path.endswith(SIDECAR) else MAX_BYTES
+                place = copy / change.path  # place_of has matched it: two plain names below submissions/
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(read_blob(root, change, limit))
+        except DataError as error:
+            return Review((str(error),))
+        (path,) = (copy / c.path for c in changes if not c.path.endswith(SIDECAR))
+        track, submission = path.parent.name, path.stem
+        faults = [f"{path.relative_to(copy)}: {fault}" for fault in find_faults(path, copy)]
+        if faults or not score:
+            return Review(tuple(faults), *(() if faults else (track, submission)))
+        boards = []
+        for with_it in (False, True):
+            one = copy / f"board-{with_it}"
+            _copy_track(root, one, track)
+            if with_it:
+                shutil.copytree(copy / FOLDER, one / FOLDER, dirs_exist_ok=True)
+            boards.append(next(t for t in build_board(one, data_dir).tracks if t.track.name == track))
+    return Review((), track, submission, *boards)
+
+
+def list_changes(root: Path, base: str, head: str) -> list[Change]:
+    """Return every path that differs between two commits; a rename is a deletion and an addition."""
+    raw = _git(root, "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", base, head)
+    fields = raw.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    changes = []
+    for head_of, path in zip(fields[::2], fields[1::2], strict=True):
+        _, mode, _, blob, status = head_of.removeprefix(":").split(" ")
+        changes.append(Change(status, mode, blob, path))
+    return changes
+
+
+def read_blob(root: Path, change: Change, max_bytes: int) -> bytes:
+    """Return the bytes of a changed file; its size is asked for first.
+
+    Raises
+    ------
+    DataError
+        When it is larger than ``max_bytes``.
+    """
+    size = int(_git(root, "cat-file", "-s", change.blob))
+    if size > max_bytes:
+        raise DataError(f"{_shown(change.path)}: {size:,} bytes; at most {max_bytes:,} are read")
+    return _git(root, "cat-file", "blob", change.blob)
+
+
+def _faults_of(changes: Sequence[Change]) -> list[str]:
+    """Return what forbids reading the changed files at all."""
+    faults, added = [], []
+    for change in changes:
+        where = _shown(change.path)
+        if change.status != "A":
+            verb = _CHANGES.get(change.status, "changes")
+            faults.append(f"{where}: {verb} a file that is there; a submission adds its own (choose another --tag)")
+        elif not change.path.startswith(f"{FOLDER}/"):
+            faults.append(f"{where}: outside {FOLDER}/; a submission adds its file and nothing else")
+        elif change.mode != _PLAIN:
+            faults.append(f"{where}: {_MODES.get(change.mode, f'mode {change.mode}')}, not a plain file")
+        elif place_of(change.path) is None:
+            faults.append(f"{where}: not {FOLDER}/TRACK/METHOD-BACKBONE[-TAG].json, lower case, of a known track")
+        else:
+            added.append(change.path)
+    if len(faults) > _MAX_LISTED:
+        faults[_MAX_LISTED:] = [f"and {len(faults) - _MAX_LISTED} more files at fault"]
+    submissions = [path for path in added if not path.endswith(SIDECAR)]
+    if not faults and len(submissions) != 1:
+        faults.append(f"{len(submissions)} submissions are added; a pull request adds exactly one")
+    for path in added:
+        if path.endswith(SIDECAR) and path.removesuffix(SIDECAR) + ".json" not in submissions:
+            faults.append(f"{_shown(path)}: belongs to no submission of this pull request")
+    return faults
+
+
+def _copy_track(root: Path, copy: Path, track: str) -> None:
+    """Copy what the board of one track is built from."""
+    for folder in (f"{FOLDER}/{track}", f"{ERRORS}/{track}"):
+        if (root / folder).is_dir():
+            shutil.copytree(root / folder, copy / folder)
+    (copy / REPORTED).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(root / REPORTED, copy / REPORTED)
+
+
+def _commit(root: Path, name: str) -> str:
+    try:
+        return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").decode().strip()
+    except UsageError:
+        raise UsageError(f"{root.resolve()}: no commit '{clean(name, 80)}' in this repository") from None
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    """Return what a git command prints; nothing strangers wrote is ever one of its options."""
+    command = ["git", "-C", str(root), "--no-replace-objects", "--literal-pathspecs", *arguments]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout
+    except FileNotFoundError:
+        raise UsageError("git is not installed") from None
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        said = clean((error.stderr or b"").decode("utf-8", "replace"), 200)
+        raise UsageError(f"git {arguments[0]} failed: {said or type(error).__name__}") from None
+
+
+def _shown(path: str) -> str:
+    return clean(path, 120)
+
+
+# --- the report ----------------------------------------------------------------------------------------------------
+
+
+def report(found: Review) -> str:
+    """Return the review as Markdown for a job summary, in which no stranger's text is more than text."""
+    if found.faults:
+        faults = [f"- {code_span(fault, 400)}" for fault in found.faults[:_MAX_LISTED]]
+        if len(found.faults) > _MAX_LISTED:
+            faults.append(f"- and {len(found.faults) - _MAX_LISTED} more faults")
+        lines = ["## Not a submission yet", "", *faults, "", "How to submit: `submissions/README.md`."]
+        return "\n".join(lines) + "\n"
+    lines = [f"## Valid: `{FOLDER}/{found.track}/{found.id}.json`", ""]
+    if found.after is None or found.before is None:
+        return "\n".join(lines)
+    rows = [(s.split.name, r) for s in found.after.splits for r in s.rows if r.id == found.id]
+    one = next(row.submission for _, row in rows if row.submission)
+    lines += [
+        f"{markdown(one.method)} · {markdown(one.backbone)}, seeds {', '.join(map(str, one.seeds))}, selection "
+        f"`{one.selection}`, trained on {', '.join(markdown(d) for d in one.training_data)}.",
+        "",
+    ]
+    if flags := {f: None for _, row in rows for f in row.flags if f != "awaiting"}:
+        lines += [*(f"- **{FLAGS[f][0]}**: {FLAGS[f][1]}" for f in flags), ""]
+    lines += _scores(rows)
+    lines += _changes_of_ranks(found.before, found.after, found.id)
+    return "\n".join(lines)
+
+
+def _scores(rows: Sequence[tuple[str, Row]]) -> list[str]:
+    scored = [(split, row) for split, row in rows if row.average is not None]
+    lines = []
+    if scored:
+        head = [
+            "split",
+            "Average, mm",
+            "95 % interval",
+            *(f"SDR {t:g} mm" for t in SDR_THRESHOLDS_MM),
+            "P95, mm",
+            "rank",
+        ]
+        lines += ["### Scores", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+        for split, row in scored:
+            assert row.average is not None
+            spread = "" if row.average.std is None else f" ± {row.average.std:.2f}"
+            interval = "–" if row.interval_mm is None else "{:.2f} – {:.2f}".format(*row.interval_mm)
+            cells = [f"`{split}`", f"{row.average.mean:.2f}{spread}", interval]
+            cells += ["–" if v is None else f"{v.mean:.1f} %" for v in row.sdr]
+            cells += ["–" if row.p95 is None else f"{row.p95.mean:.2f}", _rank(row)]
+            lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    waiting = [f"`{split}`" for split, row in rows if row.average is None]
+    if waiting:
+        lines += [f"Awaiting verification on {', '.join(waiting)}: the references cannot be fetched here.", ""]
+    return lines
+
+
+def _changes_of_ranks(before: TrackBoard, after: TrackBoard, new: str) -> list[str]:
+    lines = []
+    for old, now in zip(before.splits, after.splits, strict=True):
+        ranks = {row.id: _rank(row) for row in old.rows}
+        for row in now.rows:
+            was, is_now = ranks.get(row.id, "–"), _rank(row)
+            if was != is_now and row.kind != "reported":
+                name = f"{markdown(row.method)} · {markdown(row.backbone)}"
+                shown = f"**{name}**" if row.id == new else name
+                lines.append(f"| `{now.split.name}` | `{row.selection}` | {shown} | {was} | {is_now} |")
+    if not lines:
+        return ["### The board", "", "No rank changes.", ""]
+    head = ["| split | selection | row | rank before | rank with it |", "|---|---|---|---|---|"]
+    return ["### The board", "", *head, *lines, "", "A rank, the 95 % interval of it, and the tie group.", ""]
+
+
+def _rank(row: Row) -> str:
+    return f"{row.rank.rank} ({row.rank.low}–{row.rank.high}), group {row.rank.group}" if row.rank else "–"

