@@ -156,6 +156,37 @@ def film_affine(shape: Sequence[int], original_size: Sequence[int] | None = None
     return np.array([[0.0, sx, (sx - 1) / 2], [sy, 0.0, (sy - 1) / 2], [0.0, 0.0, 1.0]])
 
 
+def film_as_volume(affine: ArrayLike, pixel_spacing_mm: float) -> tuple[Array, Array]:
+    """Return how a film lies in millimetre space as a volume of one axial slice: x to the left, y to the back.
+
+    So an axial view shows it upright, x to the right of the screen and y down, as viewers show a plain image.
+
+    Parameters
+    ----------
+    affine : array, shape (3, 3)
+        Stored ``(row, column)`` to original ``(x, y)`` pixels.
+    pixel_spacing_mm : float
+        Edge of one original pixel.
+
+    Returns
+    -------
+    volume_affine : array, shape (4, 4)
+        Index of the volume ``(column, row, 0)`` to RAS mm.
+    to_ras : array, shape (3, 2)
+        Takes original ``(x, y)`` pixels to RAS mm: ``to_ras @ (x, y)``.
+
+    >>> volume_affine, to_ras = film_as_volume(film_affine((2, 3)), 0.1)
+    >>> volume_affine @ [2, 1, 0, 1], to_ras @ [2, 1]
+    (array([-0.2, -0.1,  0. ,  1. ]), array([-0.2, -0.1,  0. ]))
+    """
+    matrix = check_affine(affine, 2)
+    to_ras = np.array([[-pixel_spacing_mm, 0.0], [0.0, -pixel_spacing_mm], [0.0, 0.0]])
+    volume_affine = np.diag([0.0, 0.0, pixel_spacing_mm, 1.0])
+    volume_affine[:3, :2] = to_ras @ matrix[:2, 1::-1]
+    volume_affine[:3, 3] = to_ras @ matrix[:2, 2]
+    return volume_affine, to_ras
+
+
 def canonical_axes(affine: ArrayLike) -> tuple[tuple[int, ...], tuple[bool, ...]]:
     """Return how to bring a stored array closest to the world's axes: transposition, then flips.
 

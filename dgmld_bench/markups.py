@@ -121,22 +121,62 @@ def write_line(path: Path | str, points_ras_mm: ArrayLike, name: str, coordinate
     points = geometry.as_points(points_ras_mm, 3)
     if points.shape != (2, 3) or not np.isfinite(points).all():
         raise DataError(f"a line needs two finite points of shape (2, 3), got {points.tolist()}")
-    if coordinate_system not in _SPACE_OF:
-        raise UsageError(f"unknown coordinate system '{coordinate_system}'; expected LPS or RAS")
-    lps = coordinate_system == "LPS"
+    length = {
+        "name": "length",
+        "enabled": True,
+        "value": float(np.linalg.norm(points[1] - points[0])),
+        "units": "mm",
+        "printFormat": "%-#4.4g%s",
+    }
+    _write_markup(path, "Line", points, [f"{name}-1", f"{name}-2"], coordinate_system, [length])
+
+
+def write_points(
+    path: Path | str, points_ras_mm: ArrayLike, names: Sequence[str], coordinate_system: str = "LPS"
+) -> None:
+    """Write a list of named points (a ``Fiducial`` markup) so that 3D Slicer opens it.
+
+    Parameters
+    ----------
+    path : path
+        Should end in ``.mrk.json``.
+    points_ras_mm : array, shape (point, 3)
+    names : sequence of str
+        One label per point.
+    coordinate_system : {"LPS", "RAS"}
+
+    Raises
+    ------
+    DataError
+        When points and names differ in number or a point is not finite.
+    UsageError
+        For another coordinate system.
+    """
+    points = geometry.as_points(points_ras_mm, 3)
+    if points.shape != (len(names), 3) or not np.isfinite(points).all():
+        raise DataError(f"expected one finite point of 3 coordinates for each of {len(names)} names")
+    _write_markup(path, "Fiducial", points, names, coordinate_system, [])
+
+
+def _write_markup(
+    path: Path | str, kind: str, points: Array, labels: Sequence[str], system: str, measurements: list[dict[str, Any]]
+) -> None:
+    if system not in _SPACE_OF:
+        raise UsageError(f"unknown coordinate system '{system}'; expected LPS or RAS")
+    lps = system == "LPS"
     written = geometry.flip_ras_lps(points) if lps else points
     orientation = [-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0] if lps else np.eye(3).ravel().tolist()
     markup = {
-        "type": "Line",
-        "coordinateSystem": coordinate_system,
+        "type": kind,
+        "coordinateSystem": system,
         "coordinateUnits": "mm",
         "locked": False,
         "labelFormat": "%N-%d",
-        "lastUsedControlPointNumber": 2,
+        "lastUsedControlPointNumber": len(points),
         "controlPoints": [
             {
                 "id": str(number),
-                "label": f"{name}-{number}",
+                "label": label,
                 "description": "",
                 "associatedNodeID": "",
                 "position": [float(v) + 0.0 for v in position],  # + 0.0: no minus zero in the file
@@ -146,17 +186,9 @@ def write_line(path: Path | str, points_ras_mm: ArrayLike, name: str, coordinate
                 "visibility": True,
                 "positionStatus": "defined",
             }
-            for number, position in enumerate(written, 1)
+            for number, (position, label) in enumerate(zip(written, labels, strict=True), 1)
         ],
-        "measurements": [
-            {
-                "name": "length",
-                "enabled": True,
-                "value": float(np.linalg.norm(points[1] - points[0])),
-                "units": "mm",
-                "printFormat": "%-#4.4g%s",
-            }
-        ],
+        "measurements": measurements,
     }
     write_json(Path(path), {"@schema": _SCHEMA, "markups": [markup]})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,11 +132,21 @@ def write_volume(path: Path | str, array: ArrayLike, affine: ArrayLike) -> None:
     DataError
         When the array is not 3D, has a number type NIfTI does not know, or the affine cannot be inverted.
     """
-    import nibabel as nib
-
     path = Path(path)
     if not path.name.endswith(".nii.gz"):
         raise UsageError(f"{path}: volumes are written as .nii.gz")
+    try:
+        data = nifti_bytes(array, affine)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    with atomic_write(path) as stream:
+        stream.write(data)
+
+
+def nifti_bytes(array: ArrayLike, affine: ArrayLike) -> bytes:
+    """Return a volume as the bytes of a ``.nii.gz``; parameters and errors as :func:`write_volume`."""
+    import nibabel as nib
+
     values = np.asarray(array)
     if values.ndim != 3:
         raise DataError(f"a volume has three axes, got an array of shape {values.shape}")
@@ -146,20 +157,19 @@ def write_volume(path: Path | str, array: ArrayLike, affine: ArrayLike) -> None:
     if kind.kind in "iu" and kind.itemsize == 8:
         kind = np.dtype(np.int32)
         if values.size and (values.min() < np.iinfo(kind).min or values.max() > np.iinfo(kind).max):
-            raise DataError(f"{path}: integers from {values.min()} to {values.max()} do not fit 32 bits")
+            raise DataError(f"integers from {values.min()} to {values.max()} do not fit 32 bits")
     if kind.kind not in "iuf" or kind.itemsize > 8:
-        raise DataError(f"{path}: arrays of type {values.dtype} cannot be written")
+        raise DataError(f"arrays of type {values.dtype} cannot be written")
     image = nib.Nifti1Image(values.astype(kind, copy=False), matrix)
     image.header.set_xyzt_units("mm")
     image.set_sform(matrix, code=1)
     image.set_qform(matrix, code=1)
     if not np.allclose(image.get_qform(), matrix, atol=1e-3):
         image.set_qform(None, code=0)
-    with (
-        atomic_write(path) as stream,
-        gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=_GZIP_LEVEL) as zipped,
-    ):
+    stream = BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=_GZIP_LEVEL) as zipped:
         zipped.write(image.to_bytes())
+    return stream.getvalue()
 
 
 def check_mask(image_path: Path | str, mask_path: Path | str) -> None:
