@@ -159,3 +159,29 @@ def test_submit_puts_predictions_in_their_place_once(repository, data, tmp_path)
 
 def test_the_repositorys_own_board_is_current(tmp_path):
     assert find_differences(ROOT, tmp_path / "no data") == []
+
+
+def test_rows_of_the_board_are_compared_without_reference_data(repository, data, tmp_path):
+    publish(repository, data)
+
+    def compare(*arguments):
+        command = [sys.executable, "-m", "dgmld_bench", "compare", *arguments, "--split", "isbi"]
+        command += ["--root", repository, "--data-dir", tmp_path / "no data", "--json", "-"]
+        return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+
+    values = json.loads(compare("good-unet", "bad-unet").stdout)
+    assert values["difference_mm"] == pytest.approx(-2.0) and values["a"]["name"] == "good-unet"
+    assert json.loads(compare("annotator", "good-unet").stdout)["n_cases"] == 150
+    unknown = compare("goood-unet", "bad-unet")
+    assert unknown.returncode == 2 and "did you mean 'good-unet'?" in unknown.stderr
+    file = compare(repository / "submissions/ceph/good-unet.json", "bad-unet")
+    assert file.returncode == 1 and "isbi" in file.stderr
+
+
+def test_errors_of_different_references_are_not_ranked_together(repository, data, tmp_path):
+    publish(repository, data)
+    path = repository / "leaderboard/errors/ceph/good-unet/isbi.json"
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps({**value, "reference_sha256": "0" * 64}))
+    with pytest.raises(DataError, match="split 'isbi': .* were verified against different references"):
+        build_board(repository, tmp_path / "no data")
