@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,11 +21,19 @@ MAX_JSON_BYTES = 64 * 1024 * 1024
 def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a file that takes the place of ``path`` only when the block ends without an error.
 
-    The bytes are on disk before the name changes, so a crash or a full disk leaves the old file as it was.
+    The bytes are on disk before the name changes, so a crash or a full disk leaves the old file as it was. A link keeps
+    pointing at what it names. A device or a pipe, such as ``/dev/stdout``, is written to as it is.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, expected the name of a file", str(path))
+    if path.exists() and not path.is_file():
+        with path.open(mode, **text) as stream:  # type: ignore[call-overload]
+            yield stream
+        return
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part")
     temporary = Path(name)
     try:
@@ -77,7 +86,18 @@ def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
     except RecursionError:
         raise DataError(f"{path}: nested too deeply") from None
     except ValueError as error:
-        raise DataError(f"{path}: not valid JSON: {error}") from None
+        message = str(error).partition("; use sys.")[0]  # a number of thousands of digits
+        raise DataError(f"{path}: not valid JSON: {message}") from None
+
+
+def json_type(value: Any) -> str:
+    """Return what JSON calls a value.
+
+    >>> json_type([]), json_type({}), json_type(None)
+    ('an array', 'an object', 'null')
+    """
+    names = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

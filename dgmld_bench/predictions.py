@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from dgmld_bench.errors import DataError, UsageError, unknown_name
-from dgmld_bench.files import read_json, write_text
+from dgmld_bench.files import json_type, read_json, write_text
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.splits import TRACKS, Split, case_sort_key, get_track
 
@@ -282,9 +282,12 @@ class Predictions(BaseModel):
         """
         value = read_json(Path(path), max_bytes=max_bytes)
         if not isinstance(value, dict):
-            raise DataError(f"{path}: expected a JSON object, got {type(value).__name__}")
+            raise DataError(f"{path}: expected a JSON object, got {json_type(value)}")
         if "format" not in value:
-            raise DataError(f"{path}: no key 'format'; expected \"format\": {_dump(FORMAT)}")
+            raise DataError(
+                f"{path}: no key 'format'; expected \"format\": {_dump(FORMAT)} "
+                "(a bare file of one split can be scored, but is not complete predictions)"
+            )
         if absent := [key for key in REQUIRED if key not in value]:
             raise DataError(f"{path}: no key '{absent[0]}'; a predictions file has {', '.join(REQUIRED)}")
         try:
@@ -331,7 +334,7 @@ def read_predictions(
     if not isinstance(value, dict) or not value:
         raise DataError(
             f"{path}: expected a predictions file, or an object that holds case ids and their points; "
-            f"got {'an empty object' if value == {} else type(value).__name__}"
+            f"got {'an empty object' if value == {} else json_type(value)}"
         )
     track = split.track if split.track != "own" else ("dgmld" if landmark_set.dimension == 3 else "ceph")
     names = landmark_set.names

@@ -25,14 +25,23 @@ _OWN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 def data_dir(path: Path | str | None = None) -> Path:
-    """Return the data folder: the argument, else ``DGMLD_BENCH_DATA``, else the platform's user data folder."""
+    """Return the data folder: the argument, else ``DGMLD_BENCH_DATA``, else the platform's user data folder.
+
+    Raises
+    ------
+    UsageError
+        When a file lies there.
+    """
     if path is None:
         path = os.environ.get("DGMLD_BENCH_DATA") or None
     if path is None:
         import platformdirs
 
         path = platformdirs.user_data_path("dgmld-bench")
-    return Path(path).expanduser().absolute()
+    folder = Path(path).expanduser().absolute()
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file, expected the data folder")
+    return folder
 
 
 @dataclass(frozen=True)

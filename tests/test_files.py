@@ -1,0 +1,51 @@
+"""Files appear whole or not at all, and what is no file is not replaced by one."""
+
+import os
+import stat
+import threading
+
+import pytest
+
+from dgmld_bench.errors import DataError
+from dgmld_bench.files import atomic_write, read_json, write_json, write_text
+
+
+def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, [1])
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, float("nan"))
+    with pytest.raises(KeyboardInterrupt), atomic_write(path) as stream:
+        stream.write(b"half")
+        raise KeyboardInterrupt
+    assert read_json(path) == [1]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_link_keeps_pointing_at_what_it_names(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for text in ("old", "new"):
+        write_text(tmp_path / "link", text)
+        assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == text
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
+    pipe, got = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    reader.start()
+    write_text(pipe, "±")
+    reader.join()
+    assert got == ["±"] and stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder, expected the name of a file"):
+        write_text(tmp_path, "x")
+
+
+def test_numbers_of_thousands_of_digits_are_refused_in_words_for_a_user(tmp_path):
+    (tmp_path / "a.json").write_text("9" * 5000)
+    with pytest.raises(DataError, match="digits") as error:
+        read_json(tmp_path / "a.json")
+    assert "set_int_max_str_digits" not in str(error.value)
