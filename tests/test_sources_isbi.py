@@ -51,7 +51,7 @@ def test_everything_incomplete_is_named(tmp_path: Path) -> None:
 def test_one_doctor_is_not_the_reference(tmp_path: Path) -> None:
     isbi(tmp_path, [151])
     (tmp_path / "AnnotationsByMD/400_junior").rename(tmp_path / "AnnotationsByMD/elsewhere")
-    with pytest.raises(ValueError, match="no annotation of the junior doctor"):
+    with pytest.raises(ValueError, match="400_junior: no such folder"):
         import_source("isbi", tmp_path, data_dir=tmp_path)
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from dgmld_bench.cases import Case
 from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.splits import case_sort_key
+from dgmld_bench.splits import case_sort_key, get_split
 from dgmld_bench.store import CaseFiles, Problem, Register
 
 Progress = Callable[[str, int, int], None]
@@ -101,5 +101,7 @@ def missing_problem(split: str, ids: list[str]) -> list[Problem]:
     """Return one problem that names the cases of a split that are not there; none where nothing is missing."""
     if not ids:
         return []
+    if len(ids) == get_split(split).n_cases:
+        return [Problem(split, f"none of its {len(ids)} cases is complete", split)]
     cases = "1 case is" if len(ids) == 1 else f"{len(ids)} cases are"
     return [Problem(split, f"{cases} missing or incomplete: {', '.join(ids)}", split)]

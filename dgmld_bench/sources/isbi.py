@@ -46,15 +46,15 @@ class Isbi(Source):
         for name in (*FOLDERS, *_DOCTOR_FOLDERS):
             if name not in found:
                 scan.problems.append(Problem(name, f"no such folder below {path}", FOLDERS.get(name)))
-        doctors = [found.get(name) for name in _DOCTOR_FOLDERS]
+        doctors = [found[name] for name in _DOCTOR_FOLDERS] if found.keys() >= set(_DOCTOR_FOLDERS) else []
         for name, split in FOLDERS.items():
-            if name in found:
+            if name in found and doctors:
                 self._scan_films(scan, found[name], split, doctors)
             present = [c.id for c in scan.cases if c.split == split]
             scan.problems += missing_problem(split, missing_ids(get_split(split), present))
         return scan
 
-    def _scan_films(self, scan: Scan, folder: Path, split: str, doctors: list[Path | None]) -> None:
+    def _scan_films(self, scan: Scan, folder: Path, split: str, doctors: list[Path]) -> None:
         known = set(get_split(split).case_ids or ())
         films: dict[str, list[Path]] = {}
         for path in visible(folder):
@@ -70,7 +70,7 @@ class Isbi(Source):
                 if len(paths) > 1:
                     raise DataError(f"{len(paths)} films of one number: {', '.join(p.name for p in paths)}")
                 cephalograms.film_affine(paths[0], cephalograms.ISBI_SIZE)
-                annotations = [_annotation(doctor, paths[0].stem, n) for n, doctor in enumerate(doctors)]
+                annotations = [doctor / f"{paths[0].stem}.txt" for doctor in doctors]
                 for annotation in annotations:
                     cephalograms.read_isbi_points(annotation, CEPHALOMETRIC)
             except DataError as error:
@@ -91,12 +91,6 @@ class Isbi(Source):
             original_size=cephalograms.ISBI_SIZE,
             withheld=withheld,
         )
-
-
-def _annotation(doctor: Path | None, stem: str, number: int) -> Path:
-    if doctor is None:
-        raise DataError(f"no annotation of the {ANNOTATORS[number]} doctor: folder {_DOCTOR_FOLDERS[number]} is absent")
-    return doctor / f"{stem}.txt"
 
 
 SOURCE = Isbi()
