@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.cases import Case
-from dgmld_bench.errors import DataError
+from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write
 from dgmld_bench.geometry import NetworkGrid, voxel_sizes
 from dgmld_bench.metrics import radial_errors
@@ -59,7 +59,15 @@ def draw_case(case: Case, reference: Array | None, prediction: Array | None = No
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, atomically and without anything that changes from run to run."""
+    """Write a figure as PNG, atomically and without anything that changes from run to run.
+
+    Raises
+    ------
+    UsageError
+        When the file's name is not that of a PNG.
+    """
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"{path}: a picture is written as PNG; give a name that ends in .png")
     with atomic_write(path) as stream:
         figure.savefig(stream, format="png", facecolor=figure.get_facecolor(), metadata={"Software": None})
 

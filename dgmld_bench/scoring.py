@@ -282,13 +282,18 @@ def world_landmarks(predictions: Predictions, cases: Mapping[str, Case], seed: i
     return to_world(points, predictions.space)
 
 
-def _check_fit(reference: Reference, predictions: Predictions) -> None:
-    split = reference.split.name
-    if predictions.landmark_set is not reference.landmark_set:
+def check_landmark_set(predictions: Predictions, split: str, landmark_set: LandmarkSet) -> None:
+    """Check that predictions are for the landmarks of a split; DataError when they are not."""
+    if predictions.landmark_set is not landmark_set:
         raise DataError(
-            f"split '{split}' has landmarks '{reference.landmark_set.name}', "
+            f"split '{split}' has landmarks '{landmark_set.name}', "
             f"the predictions are for '{predictions.landmark_set.name}' (track '{predictions.track}')"
         )
+
+
+def _check_fit(reference: Reference, predictions: Predictions) -> None:
+    split = reference.split.name
+    check_landmark_set(predictions, split, reference.landmark_set)
     if not predictions.runs:
         raise DataError("the predictions hold no run")
     if split not in predictions.splits:

@@ -89,3 +89,16 @@ def test_datasets_notices_files_that_moved_away(run, tmp_path: Path) -> None:  #
     sources = {s["name"]: s for s in json.loads(run("datasets", "--json", "-").stdout)["sources"]}
     test_split = sources["isbi"]["splits"][2]
     assert (test_split["cases"], test_split["cases_moved"]) == (1, 1)
+
+
+def test_a_file_in_place_of_the_data_folder_is_named(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "data").write_text("")
+    assert "is a file, expected the data folder" in str(run("datasets").exception)
+
+
+def test_names_are_whole_on_a_narrow_terminal(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("COLUMNS", "40")
+    output = run("datasets").output
+    for name in SOURCE_NAMES:
+        for split in get_source(name).splits:
+            assert split in output

@@ -1,6 +1,8 @@
 """The commands around predictions, as a user runs them: output, exit codes, no traceback, no torch."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -23,9 +25,10 @@ def perfect(brains, tmp_path_factory):
     return path
 
 
-def program(*arguments, cwd=None):
+def program(*arguments, cwd=None, **environment):
     command = [sys.executable, "-m", "dgmld_bench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    env = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd=cwd, env=env)
 
 
 def test_score_prints_and_writes(perfect, brains, tmp_path):
@@ -135,3 +138,60 @@ def test_slices_are_true_to_the_millimetre():
     axis = draw_case(case, np.full((6, 3), 10.0)).axes[0]  # sagittal: y across, z up
     left, right, bottom, top = axis.images[0].get_extent()
     assert right - left == pytest.approx(20) and top - bottom == pytest.approx(20) and axis.get_aspect() == 1
+
+
+def test_a_narrow_terminal_cuts_no_number(perfect, brains):
+    arguments = (perfect, "--split", "lfc", "--data-dir", brains)
+    for result in (
+        program("score", *arguments, COLUMNS="30"),
+        program("compare", perfect, *arguments, COLUMNS="30"),
+    ):
+        assert result.returncode == 0, result.stderr
+        assert not re.search(r"\d…|[−+]…", result.stdout), result.stdout
+        assert re.search(r"^TCD1 .*0\.[05]00", result.stdout, re.MULTILINE)
+
+
+def test_a_terminal_without_these_signs_shows_what_means_the_same(perfect, brains):
+    result = program("score", perfect, "--split", "lfc", "--data-dir", brains, PYTHONIOENCODING="ascii")
+    assert "0.500 +- 0.500" in result.stdout and "<= t" in result.stdout and "?" not in result.stdout
+    result = program("compare", perfect, perfect, "--split", "lfc", "--data-dir", brains, PYTHONIOENCODING="ascii")
+    assert re.search(r"TCD1.* -\d\.\d{3} \.\. \+\d", result.stdout)
+
+
+def test_json_on_standard_output_loses_no_sign(brains, tmp_path):
+    predictions = Predictions(track="dgmld", method="Méthode ü", backbone="none")
+    for case in load_split("lfc", references=True, data_dir=brains):
+        predictions.add(seed=0, split="lfc", case=case.id, landmarks=case.landmarks)
+    predictions.save(tmp_path / "p.json")
+    for encoding in ("ascii", "utf-8"):
+        result = program(
+            *("score", tmp_path / "p.json", "--split", "lfc", "--data-dir", brains, "--json", "-"),
+            PYTHONIOENCODING=encoding,
+        )
+        assert json.loads(result.stdout)["method"] == "Méthode ü"
+
+
+@pytest.mark.parametrize(("command", "redirection"), [("validate {} --json -", ">&-"), ("validate {}", "| true")])
+def test_a_closed_output_is_no_traceback(perfect, command, redirection):
+    line = f"{sys.executable} -m dgmld_bench {command.format(perfect)} {redirection}"
+    result = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in result.stderr and "Exception ignored" not in result.stderr
+
+
+def test_show_takes_bare_files_and_says_what_does_not_fit(perfect, brains, films, tmp_path):
+    case = load_split("lfc", references=True, data_dir=brains)[0]
+    bare, picture = tmp_path / "bare.json", tmp_path / "a.png"
+    bare.write_text(json.dumps({case.id: case.landmarks.tolist()}))
+    for arguments, code, words in (
+        (["1", "--split", "lfc", "--predictions", bare, "--data-dir", brains], 0, ""),
+        (
+            ["2", "--split", "lfc", "--predictions", bare, "--data-dir", brains],
+            1,
+            "nothing for case '2'",
+        ),
+        (["151", "--split", "isbi", "--predictions", perfect, "--data-dir", films], 1, "are for 'cerebellum'"),
+        (["1", "--split", "lfc", "--out", tmp_path / "a.jpg", "--data-dir", brains], 2, "a name that ends in .png"),
+    ):
+        result = program("show", "--out", picture, *arguments)
+        assert (result.returncode, words in result.stderr) == (code, True), result.stderr
+    assert [p.name for p in tmp_path.glob("a.*")] == ["a.png"]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import sys
 from io import TextIOWrapper
+
+_PLAIN = {"−": "-", "–": "-", "·": "-", "…": "..", "±": "+-", "≤": "<=", "→": "->"}
+_PLAIN |= dict.fromkeys("█▉▊▋", "#") | dict.fromkeys("▌▍▎▏", " ")
 
 
 def main() -> None:
@@ -11,18 +16,27 @@ def main() -> None:
     from dgmld_bench.cli.app import build_app
     from dgmld_bench.errors import DgmldBenchError
 
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show ± shows ? and no traceback
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    codecs.register_error("plain", _plain)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller, as `>&-` does
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="plain")
     try:
         build_app()(prog_name="dgmld-bench")
     except DgmldBenchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
     except OSError as error:  # a folder in place of a file, no permission, a full disk
         where = error.filename2 or error.filename
-        print(f"error: {where}: {error.strerror}" if where else f"error: {error}", file=sys.stderr)
+        message = error.strerror or str(error)
+        print(f"error: {where}: {message}" if where else f"error: {message}", file=sys.stderr)
         sys.exit(1)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Write for a stream that cannot show a character what means the same: a minus must not become a question mark."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(c, "?") for c in error.object[error.start : error.end]), error.end

@@ -61,8 +61,8 @@ def emit_json(value: Any, path: Path | None) -> None:
     if str(path) == "-":
         import json
 
-        json.dump(value, sys.stdout, indent=1, allow_nan=False, ensure_ascii=False)
-        sys.stdout.write("\n")
+        any_text = "utf" in (sys.stdout.encoding or "utf-8").lower()
+        print(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=not any_text))
     else:
         from dgmld_bench.files import write_json
 

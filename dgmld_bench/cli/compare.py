@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+from dgmld_bench.cli.terminal import make_console, print_whole
 
 if TYPE_CHECKING:
     from dgmld_bench.comparison import Comparison, MethodErrors
@@ -76,18 +77,17 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Metho
 
 def _print(result: Comparison, split: str) -> None:
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     values = result.to_dict()
-    console = Console(soft_wrap=True, highlight=False)
+    console = make_console()
     methods = Table.grid(padding=(0, 2))
     for label, method in (("a", result.a), ("b", result.b)):
         seeds = f"{len(method.errors_mm)} seed" + ("s" if len(method.errors_mm) > 1 else "")
         mre = f"Average {values[label]['mre_mm']:.3f} mm"
         methods.add_row(label.upper(), f"[bold]{escape(method.name)}[/]", mre, f"[dim]{seeds}[/]")
-    console.print(methods)
+    print_whole(console, methods)
     table = Table(box=box.SIMPLE, show_edge=False, show_footer=True, pad_edge=False, header_style="bold")
     total = result.overall
     for heading, cell in zip(
@@ -99,13 +99,12 @@ def _print(result: Comparison, split: str) -> None:
     for name, difference in result.per_landmark.items():
         table.add_row(name, *_cells(difference))
     console.print()
-    console.print(table)
+    print_whole(console, table)
     console.print()
     console.print(_verdict(result))
     console.print(
         f"[dim]{total.n_cases} cases. Interval: bootstrap over cases and seeds. p: Wilcoxon on per-case means, "
-        "corrected over landmarks. Effect size: rank-biserial, −1 where A is better in every case.[/]",
-        soft_wrap=False,
+        "corrected over landmarks. Effect size: rank-biserial, −1 where A is better in every case.[/]"
     )
 
 

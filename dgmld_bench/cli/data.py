@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
-from dgmld_bench.cli.terminal import make_console, progress_bars
+from dgmld_bench.cli.terminal import make_console, print_whole, progress_bars
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from dgmld_bench.splits import Split
     from dgmld_bench.store import Problem, Register
@@ -157,12 +158,20 @@ def _role_text(split: dict[str, Any]) -> str:
     return f"{split['role']}{place}"
 
 
-def _show_sources(value: dict[str, Any]) -> None:
-    from rich.markup import escape
+def _table(*headings: str) -> Table:
+    from rich import box
     from rich.table import Table
 
+    table = Table(*headings, box=box.SIMPLE, show_edge=False, pad_edge=False)
+    table.columns[-1].justify = "right"
+    return table
+
+
+def _show_sources(value: dict[str, Any]) -> None:
+    from rich.markup import escape
+
     console = make_console()
-    table = Table("Source", "Split", "Role", "Reference", "Cases")
+    table = _table("Source", "Split", "Role", "Reference", "Cases")
     for source in value["sources"]:
         for n, split in enumerate(source["splits"]):
             table.add_row(
@@ -173,8 +182,9 @@ def _show_sources(value: dict[str, Any]) -> None:
                 _cases_text(split),
                 end_section=n == len(source["splits"]) - 1,
             )
-    console.print(table)
-    _say(console, f"Cases: on disk / in the complete split. Data folder: {escape(value['data_dir'])}", 0)
+    print_whole(console, table)
+    console.print("\nCases: on disk / in the complete split.")
+    console.print(f"Data folder: {escape(value['data_dir'])}", soft_wrap=True)
     for source in value["sources"]:
         console.print(f"\n[bold]{source['name']}[/]  {escape(source['title'])}")
         _say(console, f"[dim]{escape(source['url'])}[/]")
@@ -191,18 +201,17 @@ def _show_sources(value: dict[str, Any]) -> None:
 
 def _show_import(console: Console, found: Register, copied: bool) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table("Split", "Role", "Reference", "Cases")
+    table = _table("Split", "Role", "Reference", "Cases")
     for split in (_count(split, found) for split in _splits_of(found.source)):
         table.add_row(split["name"], _role_text(split), split["reference"], _cases_text(split))
     n = len(found.cases)
-    console.print(f"Registered {n} complete case{'s' * (n != 1)} of [bold]{found.source}[/].")
-    console.print(table)
+    console.print(f"Registered {n} complete case{'s' * (n != 1)} of [bold]{found.source}[/].\n")
+    print_whole(console, table)
     if found.problems:
-        console.print(f"[yellow]{len(found.problems)} finding{'s' * (len(found.problems) != 1)}:[/]")
+        console.print(f"\n[yellow]{len(found.problems)} finding{'s' * (len(found.problems) != 1)}:[/]")
     for problem in found.problems:
         _say(console, escape(str(problem)))
     how = "copied" if copied else "linked: they stay where they are and must not move (--copy copies them)"
-    _say(console, f"Files {how}.", 0)
-    _say(console, f"Registered in {escape(str(found.folder))}", 0)
+    console.print(f"\nFiles {how}.")
+    console.print(f"Registered in {escape(str(found.folder))}", soft_wrap=True)

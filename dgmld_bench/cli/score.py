@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+from dgmld_bench.cli.terminal import make_console, print_whole, width_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,10 +67,9 @@ def score(
 
 
 def _print(result: Score) -> None:
-    from rich.console import Console
     from rich.markup import escape
 
-    console = Console(highlight=False)
+    console = make_console()
     split, n_cases = result.reference.split, len(result.reference.ids)
     cases = f"{n_cases}" if n_cases == split.n_cases else f"{n_cases} of {split.n_cases}"
     console.print(f"[bold]{escape(result.predictions.method)}[/] · {escape(result.predictions.backbone)}")
@@ -80,9 +80,9 @@ def _print(result: Score) -> None:
     )
     for bars, side_by_side in ((True, True), (False, True), (False, False)):
         layout = _layout(result, bars=bars, side_by_side=side_by_side)
-        if console.measure(layout, options=console.options.update(width=1000)).maximum <= console.width:
+        if width_of(console, layout) <= console.width:
             break
-    console.print(layout)
+    print_whole(console, layout)
     if result.notes:
         console.print()
     for note in result.notes:
@@ -122,6 +122,7 @@ def _block(title: str, rows: Iterable[tuple[str, MeanStd]], digits: int, *, bars
     rows = list(rows)
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False)
     table.show_header = table.pad_edge = False
+    table.min_width = len(title)
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     if bars:

@@ -19,7 +19,8 @@ def show(
     case: Annotated[str, typer.Argument(help="The case's id, for example 151.", show_default=False)],
     split: Annotated[str, typer.Option(help="The split that holds it, for example isbi.", show_default=False)],
     predictions: Annotated[
-        Path | None, typer.Option(help="Predictions JSON to draw beside the reference.", show_default=False)
+        Path | None,
+        typer.Option(help="Predictions JSON, or a bare file of the split, to draw too.", show_default=False),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Which run of the predictions. Default: the first.", show_default=False)
@@ -41,8 +42,8 @@ def show(
     from dgmld_bench import drawing
     from dgmld_bench.cases import load_split
     from dgmld_bench.errors import DataError, UsageError
-    from dgmld_bench.predictions import Predictions
-    from dgmld_bench.scoring import world_landmarks
+    from dgmld_bench.predictions import read_predictions
+    from dgmld_bench.scoring import check_landmark_set, world_landmarks
     from dgmld_bench.store import find_split
 
     cases = load_split(split, references=True, data_dir=data_dir)
@@ -51,13 +52,18 @@ def show(
         shown = ", ".join(ids[:8]) + (f", … {ids[-1]} ({len(ids)} cases)" if len(ids) > 8 else "")
         raise UsageError(f"split '{split}' has no case '{case}' on disk. Cases: {shown}")
     the_case = cases.by_id(case)
+    the_split = find_split(split, data_dir)
     predicted = None
     if predictions is not None:
-        loaded = Predictions.load(predictions)
-        seeds = loaded.seeds
-        if seed is not None and seed not in seeds:
-            raise UsageError(f"{predictions} has no run with seed {seed}; it has {', '.join(map(str, seeds))}")
-        chosen = seeds[0] if seed is None else seed
+        loaded = read_predictions(predictions, the_split, the_case.landmark_set)
+        check_landmark_set(loaded, split, the_case.landmark_set)
+        runs = [run for run in loaded.runs if seed in (None, run.seed)]
+        if not runs:
+            held = ", ".join(map(str, loaded.seeds)) or "none"
+            raise UsageError(f"{predictions} has no run{'' if seed is None else f' with seed {seed}'}; seeds: {held}")
+        chosen = runs[0].seed
+        if case not in runs[0].predictions.get(split, {}):
+            raise DataError(f"{predictions} predicts nothing for case '{case}' of split '{split}' (seed {chosen})")
         predicted = world_landmarks(loaded, {case: the_case}, chosen, split)[0]
     try:
         reference = the_case.landmarks
@@ -65,7 +71,7 @@ def show(
         reference = None
     if reference is None and predicted is None:
         raise DataError(f"case '{case}' of split '{split}' has no landmarks and no predictions were given")
-    kind = find_split(split, data_dir).reference
+    kind = the_split.reference
     figure = drawing.draw_case(
         the_case, reference, predicted, subtitle="" if kind == "expert" else f"reference: {kind}"
     )

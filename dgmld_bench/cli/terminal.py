@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from dgmld_bench.sources.base import Progress
 
@@ -17,6 +17,19 @@ def make_console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def width_of(console: Console, shown: RenderableType) -> int:
+    """Return how many columns something takes when nothing of it is wrapped or cut."""
+    return console.measure(shown, options=console.options.update(width=1000)).maximum
+
+
+def print_whole(console: Console, table: RenderableType) -> None:
+    """Print a table uncut: on a terminal that is too narrow its lines run over, because half a number misleads."""
+    width = console.width
+    console.width = max(width, width_of(console, table))
+    console.print(table)
+    console.width = width
 
 
 @contextmanager
