@@ -51,8 +51,8 @@ def __getattr__(name: str) -> Any:  # modules load at first use: `import dgmld_b
         from importlib.metadata import version
 
         return version("dgmld-bench")
-    if name == "landmarks":
-        return import_module("dgmld_bench.landmarks")
+    if name in ("landmarks", "torch"):
+        return import_module(f"dgmld_bench.{name}")
     raise AttributeError(f"module 'dgmld_bench' has no attribute {name!r}")
 
 

@@ -67,9 +67,7 @@ def _write_case(job: Job, item: Item, folder: Path) -> None:
             scene.add(f"{markup} {name}", kind, f"{name}/{file.name}", colour)
         if missing:
             where = f"case '{item.case.id}' of split '{item.split.name}', {name}"
-            job.notes.append(
-                f"{where}: without {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} missing"
-            )
+            job.notes.append(f"{where}: without {', '.join(missing)}")
     write_text(folder / SCENE, scene.text())
 
 
