@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dgmld_bench import geometry
 from dgmld_bench.errors import ReferenceWithheldError
+from dgmld_bench.metrics import mean_of_annotators
 
 if TYPE_CHECKING:
     from dgmld_bench.landmarks import LandmarkSet
@@ -114,6 +115,8 @@ class Case:
     def landmarks(self) -> Array:
         """The reference: mean of the annotators, ``(landmark, axis)``. 3D: mm RAS; 2D: original px, unrounded.
 
+        A point is the mean of those annotators who set it, NaN where none did.
+
         Raises
         ------
         ReferenceWithheldError
@@ -122,7 +125,7 @@ class Case:
         annotations = self.annotations
         if not annotations:
             raise ReferenceWithheldError(f"case '{self.id}' of split '{self.split}' has no reference landmarks")
-        return np.mean(list(annotations.values()), axis=0)
+        return mean_of_annotators(annotations)
 
     @cached_property
     def mask(self) -> NDArray | None:
@@ -196,7 +199,7 @@ def load_split(name: str, *, references: bool = False, data_dir: Path | str | No
     split = store.find_split(name, data_dir)
     register = store.read_register(split.source, data_dir)
     files = {f.id: f for f in register.cases_of(name)}
-    source = get_source(split.source.partition("/")[0])
+    source = get_source(split.source)
     withheld = split.role == "test" and not references
     landmark_set = store.landmark_set_of(split, data_dir)
 

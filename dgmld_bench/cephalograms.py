@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dgmld_bench import geometry
 from dgmld_bench.cases import Case
-from dgmld_bench.errors import DataError
+from dgmld_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,7 @@ ISBI_SPACING_MM = 0.1
 _FORMATS = ("BMP", "PNG", "JPEG", "TIFF")
 _MAX_TEXT_BYTES = 64 * 1024
 _MAX_COORDINATE_PX = 100_000
+_SPACING_RANGE_MM = (0.01, 2.0)
 
 
 def is_film(path: Path) -> bool:
@@ -45,6 +46,22 @@ def is_film(path: Path) -> bool:
     (True, False)
     """
     return path.suffix.lower() in SUFFIXES
+
+
+def check_spacing_mm(spacing_mm: float | None, source: str) -> float:
+    """Return the edge of a pixel that a user gave for a source's films.
+
+    Raises
+    ------
+    UsageError
+        When it is not given, or impossible.
+    """
+    if spacing_mm is None:
+        raise UsageError(f"'{source}' needs --spacing-mm S, the edge of one pixel in millimetres; it is never assumed")
+    low, high = _SPACING_RANGE_MM
+    if not (math.isfinite(spacing_mm) and low <= spacing_mm <= high):
+        raise UsageError(f"--spacing-mm {spacing_mm}: expected millimetres per pixel between {low} and {high}")
+    return float(spacing_mm)
 
 
 def read_film_size(path: Path | str) -> Size:

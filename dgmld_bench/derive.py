@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dgmld_bench import geometry
 from dgmld_bench.errors import DataError, unknown_name
+from dgmld_bench.landmarks import CEREBELLUM
 
 Array = NDArray[np.float64]
 Scheme = Literal["fidon", "feta"]
@@ -30,6 +31,7 @@ SLAB_HALF_WIDTH_MM = 1.5
 """Half the thickness of the mid-sagittal slab on which the vermis is measured (at least one voxel either side)."""
 
 _R, _A, _S = 0, 1, 2  # world axes: right, anterior, superior
+_WHOLE = {"TCD"}  # measured on all of the cerebellum; the vermis on the slab
 
 # What makes a label the cerebellum: measured on the 46 public atlases (gestational weeks 21 to 38, spina bifida
 # included) and widened. Extent and place are relative to the bounding box of everything labelled.
@@ -144,8 +146,12 @@ def derive_landmarks(labels: ArrayLike, affine: ArrayLike, scheme: Scheme | None
     slab = points[np.abs(points[:, _R] - points[:, _R].mean()) <= half_width]
     if not len(slab):
         raise DataError("the cerebellum has no voxels at its middle: two separate halves cannot be measured")
-    ends = [(points, _R, 1), (points, _R, -1), (slab, _S, 1), (slab, _S, -1), (slab, _A, 1), (slab, _A, -1)]
-    return np.array([_extreme(p, axis, sign, voxel_mm[axis]) for p, axis, sign in ends])
+    result = np.full((len(CEREBELLUM), 3), np.nan)
+    for biometric, ends in zip(CEREBELLUM.biometrics, CEREBELLUM.biometric_indices(), strict=True):
+        measured = points if biometric.name in _WHOLE else slab
+        for end, sign in zip(ends, (1, -1), strict=True):
+            result[end] = _extreme(measured, biometric.axis, sign, voxel_mm[biometric.axis])
+    return result
 
 
 def _extreme(points: Array, axis: int, sign: int, voxel_mm: float) -> Array:

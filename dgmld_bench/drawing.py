@@ -53,7 +53,8 @@ def draw_case(case: Case, reference: Array | None, prediction: Array | None = No
     title = f"{case.split} · case {case.id}" + (f" · {case.centre}" if case.centre else "")
     if reference is not None and prediction is not None:
         errors = radial_errors(prediction, reference) * case.mm_per_unit
-        title += f" · mean radial error {np.nanmean(errors):.2f} mm"
+        if not np.isnan(errors).all():
+            title += f" · mean radial error {np.nanmean(errors):.2f} mm"
     figure.suptitle(title + (f"\n{subtitle}" if subtitle else ""), color="white", fontsize=11)
     return figure
 
@@ -92,14 +93,24 @@ def _window(values: NDArray) -> tuple[float, float]:
 def _bounds(volume: NDArray, points: list[Array], margin_vox: float = 6) -> Array:
     """Return where something is to be seen, ``(low and high, axis)`` in voxels: voxels above the floor, and points."""
     seen = np.argwhere(volume[::2, ::2, ::2] > volume.min()) * 2.0
-    everything = np.concatenate([seen, *[p[~np.isnan(p).any(axis=1)] for p in points]])
+    everything = np.concatenate([seen, *map(_present, points)])
     return np.stack([everything.min(axis=0) - margin_vox, everything.max(axis=0) + margin_vox])
+
+
+def _present(points: Array) -> Array:
+    return points[~np.isnan(points).any(axis=1)]
+
+
+def _middle(sets: list[tuple[Array, str, str, str]], ends: list[int]) -> Array:
+    """Return where to cut: between the ends of a biometric in the first set that has one, else amid all points."""
+    candidates = [_present(points[ends]) for points, *_ in sets] + [_present(points) for points, *_ in sets]
+    return next(points for points in candidates if points.size).mean(axis=0)
 
 
 def _draw_volume(case: Case, reference: Array | None, prediction: Array | None) -> Figure:
     """Rows: one biometric each; columns: the three planes through the middle of its two end points."""
     sets = _sets(reference, prediction)
-    if not sets:
+    if not any(_present(points).size for points, *_ in sets):
         raise DataError(f"case '{case.id}' has neither reference nor prediction to choose slices by")
     stored = case.image
     own_shape = NetworkGrid(case.affine, stored.shape, stored.shape)
@@ -112,7 +123,7 @@ def _draw_volume(case: Case, reference: Array | None, prediction: Array | None) 
     figure = _new_figure(10, 3.4 * len(pairs))
     axes = figure.subplots(len(pairs), len(_PLANES), squeeze=False)
     for row, (biometric, (start, end)) in enumerate(zip(case.landmark_set.biometrics, pairs, strict=True)):
-        middle = grid.to_grid(np.nanmean(sets[0][0][[start, end]], axis=0))
+        middle = grid.to_grid(_middle(sets, [start, end]))
         for axis, (plane, normal, across, up, sides) in zip(axes[row], _PLANES, strict=True):
             index = int(np.clip(np.nan_to_num(np.round(middle[normal])), 0, volume.shape[normal] - 1))
             extent = [
@@ -126,7 +137,8 @@ def _draw_volume(case: Case, reference: Array | None, prediction: Array | None) 
                 _mark(axis, ends_mm[:, across], ends_mm[:, up], colour, marker, name)
             axis.set(xlim=view_mm[:, across], ylim=view_mm[:, up])
             _frame(axis, plane if row == 0 else "", sides)
-        axes[row][0].set_ylabel(f"{biometric.name}", color="white", fontsize=10, labelpad=12)
+        absent = "" if any(_present(points[[start, end]]).size for points, *_ in sets) else "\nno point"
+        axes[row][0].set_ylabel(f"{biometric.name}{absent}", color="white", fontsize=10, labelpad=12)
     _legend(axes[0][-1])
     return figure
 
@@ -152,7 +164,11 @@ def _draw_film(case: Case, reference: Array | None, prediction: Array | None) ->
         errors_mm = radial_errors(prediction, reference) * case.mm_per_unit
         rows = np.arange(len(errors_mm))
         axes[1].barh(rows, np.nan_to_num(errors_mm), color=PREDICTION_COLOUR, height=0.7)
-        axes[1].set_yticks(rows, case.landmark_set.titles, fontsize=7, color="white")
+        titles = [
+            title + (" (no point)" if absent else "")
+            for title, absent in zip(case.landmark_set.titles, np.isnan(errors_mm), strict=True)
+        ]
+        axes[1].set_yticks(rows, titles, fontsize=7, color="white")
         axes[1].invert_yaxis()
         axes[1].set_xlabel("radial error [mm]", color="white", fontsize=8)
         axes[1].tick_params(colors="white", labelsize=7)

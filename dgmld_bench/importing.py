@@ -11,10 +11,9 @@ from typing import Any
 from dgmld_bench import store
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.sources import get_source
-from dgmld_bench.sources.base import Progress, Scan
+from dgmld_bench.sources.base import COPY_PREFIX, Progress, Scan
 from dgmld_bench.store import CaseFiles, Problem, Register
 
-_COPY_PREFIX = "files-"
 _LOCK_TIMEOUT_S = 5
 
 
@@ -42,7 +41,7 @@ def import_source(
     Parameters
     ----------
     name : str
-        The source: ``dgmld``, ``atlases``, ``isbi``, ``pku``, …
+        The source: ``dgmld``, ``atlases``, ``isbi``, ``pku``, or ``own/NAME`` for a centre of your own.
     path : path
         The folder; the source's files are found wherever they lie below it.
     copy : bool
@@ -52,7 +51,7 @@ def import_source(
     progress : callable
         Called with (step, done, total).
     options
-        What the source needs to know, for example ``spacing_mm`` for ``pku``.
+        What the source needs to know, for example ``spacing_mm`` for ``pku``, ``landmarks`` for ``own/NAME``.
 
     Returns
     -------
@@ -108,7 +107,7 @@ def _copy(scan: Scan, root: Path, folder: Path, progress: Progress) -> list[Case
     Relative names are what the source wrote into the data folder itself; they stay.
     """
     names = sorted({f for c in scan.cases for f in (c.image, c.mask, *c.landmarks) if f and Path(f).is_absolute()})
-    place = Path(tempfile.mkdtemp(prefix=_COPY_PREFIX, dir=folder))
+    place = Path(tempfile.mkdtemp(prefix=COPY_PREFIX, dir=folder))
     copied: dict[str, str] = {}
     try:
         for n, name in enumerate(names):
@@ -136,7 +135,7 @@ def _remove_stale_copies(register: Register) -> None:
     """Remove copies of earlier imports that the register no longer names."""
     names = [f for c in register.cases for f in (c.image, c.mask, *c.landmarks) if f]
     used = {register.path(f).relative_to(register.folder).parts[0] for f in names if _is_below(register, f)}
-    for place in register.folder.glob(f"{_COPY_PREFIX}*"):
+    for place in register.folder.glob(f"{COPY_PREFIX}*"):
         if place.name not in used:
             shutil.rmtree(place, ignore_errors=True)
 

@@ -13,12 +13,22 @@ from dgmld_bench.errors import unknown_name
 
 @dataclass(frozen=True)
 class Biometric:
-    """A length that clinicians read, measured between two landmarks."""
+    """A length that clinicians read, measured between two landmarks.
+
+    Attributes
+    ----------
+    name, title : str
+    start, end : str
+        The landmarks at its ends.
+    axis : int
+        The RAS axis (0 right, 1 anterior, 2 superior) that it runs along; ``start`` lies on its positive side.
+    """
 
     name: str
     title: str
     start: str
     end: str
+    axis: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,14 @@ class LandmarkSet:
         except ValueError:
             raise unknown_name("landmark", name, self.names) from None
 
+    def spelled(self, text: str) -> str | None:
+        """Return the landmark that a person's spelling names: case, spaces and punctuation do not matter; else None.
+
+        >>> CEREBELLUM.spelled("tcd-1"), CEPHALOMETRIC.spelled("Upper lip"), CEREBELLUM.spelled("F-1")
+        ('TCD1', 'upper_lip', None)
+        """
+        return {_letters(name): name for name in self.names}.get(_letters(text))
+
     def biometric_indices(self) -> list[tuple[int, int]]:
         """Return the places of the two end points of each biometric.
 
@@ -71,6 +89,10 @@ class LandmarkSet:
         [(0, 1), (2, 3), (4, 5)]
         """
         return [(self.index(b.start), self.index(b.end)) for b in self.biometrics]
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
 
 
 _CEREBELLUM_NAMES = ("TCD1", "TCD2", "HDV1", "HDV2", "ADV1", "ADV2")
@@ -81,9 +103,9 @@ CEREBELLUM = LandmarkSet(
     names=_CEREBELLUM_NAMES,
     titles=_CEREBELLUM_NAMES,
     biometrics=(
-        Biometric("TCD", "Transverse Cerebellar Diameter", "TCD1", "TCD2"),
-        Biometric("HDV", "Height of the Vermis", "HDV1", "HDV2"),
-        Biometric("ADV", "Anteroposterior Diameter of the Vermis", "ADV1", "ADV2"),
+        Biometric("TCD", "Transverse Cerebellar Diameter", "TCD1", "TCD2", axis=0),
+        Biometric("HDV", "Height of the Vermis", "HDV1", "HDV2", axis=2),
+        Biometric("ADV", "Anteroposterior Diameter of the Vermis", "ADV1", "ADV2", axis=1),
     ),
 )
 

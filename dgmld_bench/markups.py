@@ -1,12 +1,14 @@
-"""3D Slicer markups files (``*.mrk.json``): lines of two points, to and from RAS millimetres.
+"""3D Slicer markups files (``*.mrk.json``): lines of two points and lists of named points, in RAS millimetres.
 
-The format is the markups schema v1.0.3 of 3D Slicer. One file holds one ``Line``, which is how a biometric such as
-the Transverse Cerebellar Diameter is annotated; its two control points are two landmarks.
+The format is the markups schema v1.0.3 of 3D Slicer. A file with a ``Line`` is how a biometric such as the Transverse
+Cerebellar Diameter is annotated; its two control points are two landmarks. A file with a point list (``Fiducial``)
+holds landmarks by the labels of its points.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,9 @@ _SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
     "markups-schema-v1.0.3.json#"
 )
+MASK_DERIVED = "mask-derived"
+"""Description of control points that were derived from a label map."""
+
 _SPACE_OF = {"RAS": "ras_mm", "LPS": "lps_mm"}
 
 
@@ -59,6 +64,14 @@ class Line:
             return True
         return math.isclose(self.stated_length_mm, self.length_mm, rel_tol=0.005, abs_tol=0.1)
 
+    @property
+    def disagreement(self) -> str:
+        """What to say where they do not agree."""
+        return (
+            f"states a length of {self.stated_length_mm:.2f} mm, its end points are {self.length_mm:.2f} mm apart; "
+            "the end points are used"
+        )
+
 
 def load_line(path: Path | str) -> Line:
     """Read a markups file that holds one line of two points.
@@ -70,21 +83,104 @@ def load_line(path: Path | str) -> Line:
         control points, or does not say in which coordinate system they are. The message names the file.
     """
     path = Path(path)
+    markup, space = _markup(path, ("Line",))
+    return _line(markup, space, path)
+
+
+@dataclass(frozen=True)
+class NamedPoints:
+    """The landmarks that one file holds.
+
+    Attributes
+    ----------
+    points_ras_mm : dict
+        landmark -> point ``(3,)``; a point that was declared and not placed is left out.
+    space : {"ras_mm", "lps_mm"}
+        In which system the file states them.
+    mask_derived : bool
+        Whether the file says that they come from a label map (:data:`MASK_DERIVED`).
+    remark : str
+        What is odd about the file, or nothing.
+    """
+
+    points_ras_mm: dict[str, Array]
+    space: str
+    mask_derived: bool
+    remark: str = ""
+
+
+def read_named_points(path: Path | str, landmark_set: LandmarkSet) -> NamedPoints:
+    """Read landmarks from a line or a point list.
+
+    A point list names each landmark by the label of its control point. The points of a line are named by their labels,
+    or else by the file: ``TCD.mrk.json`` and ``case7_TCD.mrk.json`` hold TCD1 and TCD2, in this order.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, a label is no landmark or there twice, or nothing says which line it is.
+    """
+    path = Path(path)
+    markup, space = _markup(path, ("Line", "Fiducial"))
+    controls = _field(markup, "controlPoints", list, path)
+    labels = [str(c.get("label", "")) if isinstance(c, dict) else "" for c in controls]
+    derived = any(isinstance(c, dict) and c.get("description") == MASK_DERIVED for c in controls)
+    if markup["type"] == "Line":
+        line = _line(markup, space, path)
+        names = _line_names(path, labels, landmark_set)
+        remark = "" if line.length_agrees else line.disagreement
+        return NamedPoints(dict(zip(names, line.points_ras_mm, strict=True)), space, derived, remark)
+    points = {}
+    for number, (control, label) in enumerate(zip(controls, labels, strict=True), 1):
+        name = landmark_set.spelled(label)
+        if name is None:
+            expected = ", ".join(landmark_set.names)
+            raise DataError(f"{path}: control point {number} is labelled '{label[:40]}'; expected one of {expected}")
+        if name in points:
+            raise DataError(f"{path}: two control points are labelled {name}")
+        placed = control.get("positionStatus", "defined") == "defined"
+        position = _position(control, number, path) if placed else [math.nan] * 3
+        points[name] = geometry.to_world(position, space)
+    return NamedPoints({n: p for n, p in points.items() if not np.isnan(p).any()}, space, derived)
+
+
+def _line_names(path: Path, labels: list[str], landmark_set: LandmarkSet) -> list[str]:
+    """Return the landmarks at a line's control points, by their labels or by the biometric in the file's name."""
+    named = [name for label in labels if (name := landmark_set.spelled(label))]
+    ends = {b.name.casefold(): [b.start, b.end] for b in landmark_set.biometrics}
+    if any(sorted(named) == sorted(pair) for pair in ends.values()):
+        return named
+    words = re.findall(r"[a-z]+", path.name.removesuffix(SUFFIX).casefold())
+    fitting = [pair for name, pair in ends.items() if name in words]
+    if len(fitting) != 1:
+        raise DataError(
+            f"{path}: nothing says which line this is; name the file after it, one of {', '.join(ends).upper()}, or "
+            f"label its control points ({', '.join(landmark_set.names)})"
+        )
+    return fitting[0]
+
+
+def _markup(path: Path, kinds: tuple[str, ...]) -> tuple[dict[str, Any], str]:
+    """Return a file's only markup and the space of its points, both checked."""
     markup = _only(_field(read_json(path, max_bytes=MAX_BYTES), "markups", list, path), path, "markups")
     kind = _field(markup, "type", str, path)
-    if kind != "Line":
-        raise DataError(f"{path}: markup is of type '{kind}', expected 'Line'")
+    if kind not in kinds:
+        raise DataError(f"{path}: markup is of type '{kind}', expected {' or '.join(map(repr, kinds))}")
     system = _field(markup, "coordinateSystem", str, path)
     if system not in _SPACE_OF:
         raise DataError(f"{path}: coordinateSystem is '{system}', expected 'LPS' or 'RAS'")
     units = markup.get("coordinateUnits", "mm")
     if units not in ("mm", ["mm", "mm", "mm"]):
         raise DataError(f"{path}: coordinateUnits is {units!r}, expected 'mm'")
+    return markup, _SPACE_OF[system]
+
+
+def _line(markup: dict[str, Any], space: str, path: Path) -> Line:
     control_points = _field(markup, "controlPoints", list, path)
     if len(control_points) != 2:
         raise DataError(f"{path}: {len(control_points)} control points, expected exactly 2")
     points = [_position(point, number, path) for number, point in enumerate(control_points, 1)]
-    return Line(geometry.to_world(points, _SPACE_OF[system]), _stated_length(markup))
+    return Line(geometry.to_world(points, space), _stated_length(markup))
 
 
 def read_line(path: Path | str) -> Array:
@@ -98,7 +194,9 @@ def read_line(path: Path | str) -> Array:
     return load_line(path).points_ras_mm
 
 
-def write_line(path: Path | str, points_ras_mm: ArrayLike, name: str, coordinate_system: str = "LPS") -> None:
+def write_line(
+    path: Path | str, points_ras_mm: ArrayLike, name: str, coordinate_system: str = "LPS", *, description: str = ""
+) -> None:
     """Write one line so that 3D Slicer opens it, with its length as measurement.
 
     Parameters
@@ -110,6 +208,8 @@ def write_line(path: Path | str, points_ras_mm: ArrayLike, name: str, coordinate
         Label of the end points: ``TCD`` gives ``TCD-1`` and ``TCD-2``.
     coordinate_system : {"LPS", "RAS"}
         In which system the positions are written; readers get the same points from both.
+    description : str
+        Of both control points, for example :data:`MASK_DERIVED`.
 
     Raises
     ------
@@ -128,7 +228,7 @@ def write_line(path: Path | str, points_ras_mm: ArrayLike, name: str, coordinate
         "units": "mm",
         "printFormat": "%-#4.4g%s",
     }
-    _write_markup(path, "Line", points, [f"{name}-1", f"{name}-2"], coordinate_system, [length])
+    _write_markup(path, "Line", points, [f"{name}-1", f"{name}-2"], coordinate_system, [length], description)
 
 
 def write_points(
@@ -159,7 +259,13 @@ def write_points(
 
 
 def _write_markup(
-    path: Path | str, kind: str, points: Array, labels: Sequence[str], system: str, measurements: list[dict[str, Any]]
+    path: Path | str,
+    kind: str,
+    points: Array,
+    labels: Sequence[str],
+    system: str,
+    measurements: list[dict[str, Any]],
+    description: str = "",
 ) -> None:
     if system not in _SPACE_OF:
         raise UsageError(f"unknown coordinate system '{system}'; expected LPS or RAS")
@@ -177,7 +283,7 @@ def _write_markup(
             {
                 "id": str(number),
                 "label": label,
-                "description": "",
+                "description": description,
                 "associatedNodeID": "",
                 "position": [float(v) + 0.0 for v in position],  # + 0.0: no minus zero in the file
                 "orientation": orientation,
@@ -230,7 +336,12 @@ def read_landmarks(folder: Path | str, landmark_set: LandmarkSet) -> Array:
 
 
 def write_landmarks(
-    folder: Path | str, points_ras_mm: ArrayLike, landmark_set: LandmarkSet, coordinate_system: str = "LPS"
+    folder: Path | str,
+    points_ras_mm: ArrayLike,
+    landmark_set: LandmarkSet,
+    coordinate_system: str = "LPS",
+    *,
+    description: str = "",
 ) -> list[Path]:
     """Write landmarks as one line per biometric, ``<folder>/<BIOMETRIC>.mrk.json``; return the paths.
 
@@ -241,6 +352,8 @@ def write_landmarks(
         In the order of the set.
     landmark_set : LandmarkSet
     coordinate_system : {"LPS", "RAS"}
+    description : str
+        As in :func:`write_line`.
 
     Raises
     ------
@@ -254,7 +367,7 @@ def write_landmarks(
         raise DataError(f"landmarks must have shape {(len(landmark_set), 3)}, got {points.shape}")
     paths = landmark_paths(folder, landmark_set)
     for path, pair, name in zip(paths, landmark_set.biometric_indices(), _biometrics(landmark_set), strict=True):
-        write_line(path, points[list(pair)], name, coordinate_system)
+        write_line(path, points[list(pair)], name, coordinate_system, description=description)
     return paths
 
 

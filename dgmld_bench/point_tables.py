@@ -1,90 +1,272 @@
-"""Points in a CSV file with the columns ``case,landmark,x,y[,z][,annotator]``, one row per point."""
+"""Points in a CSV file, read forgivingly in form and strictly in meaning. One of two layouts::
+
+    case,landmark,x,y[,z][,annotator][,space]                       a row per point
+    case,sella_x,sella_y,nasion_x,nasion_y,…[,annotator][,space]    a row per case (and annotator)
+
+Columns may stand in any order, be separated by commas, semicolons or tabs, and capitals do not matter. A point that is
+not there has no row, or empty fields (or ``NA``, ``NaN``). 3D points are millimetres; the column ``space`` says ``RAS``
+or ``LPS``. Nothing that could be read in two ways is read: a decimal comma is an error.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmld_bench.errors import DataError
+from dgmld_bench import geometry
+from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.landmarks import LandmarkSet
 
 Array = NDArray[np.float64]
+Annotations = dict[str, Array]
+"""annotator -> points ``(landmark, axis)``, NaN where a point is missing."""
 
 MAX_BYTES = 64 * 1024 * 1024
 DEFAULT_ANNOTATOR = "reference"
+SPACES = {"ras": "ras_mm", "lps": "lps_mm", "ras_mm": "ras_mm", "lps_mm": "lps_mm"}
 _AXES = ("x", "y", "z")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+_MISSING = {"", "na", "n/a", "nan"}
+_MAX_FAULTS = 10
 
 
-def read_point_table(path: Path | str, landmark_set: LandmarkSet) -> dict[str, dict[str, Array]]:
+@dataclass(frozen=True)
+class PointTable:
+    """What a table holds.
+
+    Attributes
+    ----------
+    cases : dict
+        case -> annotator -> points ``(landmark, axis)`` in the order of the set, in world coordinates (3D: RAS mm; 2D:
+        px as given), NaN where a point has no row. Without a column ``annotator`` there is one, named "reference".
+    states_space : bool
+        Whether the table has a column ``space``.
+    """
+
+    cases: dict[str, Annotations]
+    states_space: bool = False
+
+
+def parse_space(text: str) -> str:
+    """Return ``ras_mm`` or ``lps_mm`` for what a person calls it; UsageError for anything else.
+
+    >>> parse_space("LPS"), parse_space("ras_mm")
+    ('lps_mm', 'ras_mm')
+    """
+    try:
+        return SPACES[text.strip().casefold()]
+    except KeyError:
+        raise unknown_name("space", text.strip(), ("RAS", "LPS")) from None
+
+
+def read_point_table(path: Path | str, landmark_set: LandmarkSet, space: str | None = None) -> PointTable:
     """Read points by case and annotator.
 
-    Returns
-    -------
-    dict
-        case -> annotator -> points ``(landmark, axis)`` in the order of the set, NaN where a point has no row.
-        Without a column ``annotator`` there is one, named "reference".
+    Parameters
+    ----------
+    path : path
+    landmark_set : LandmarkSet
+    space : {"ras_mm", "lps_mm"}, optional
+        3D: the space of a table without a column ``space``; RAS where neither says.
 
     Raises
     ------
     DataError
-        Naming the file and line, for an unknown column or landmark, a point given twice, or a value that is no
-        finite number.
+        Naming the file and each line at fault: an unknown column or landmark, a point given twice or by half, a value
+        that is no finite number.
+    UsageError
+        When ``space`` is given and the table has a column for it.
     """
     path = Path(path)
-    axes = _AXES[: landmark_set.dimension]
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     if path.stat().st_size > MAX_BYTES:
         raise DataError(f"{path}: {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read")
-    table: dict[str, dict[str, Array]] = {}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream, strict=True)
-            _check_columns(path, [c.strip() for c in rows.fieldnames or []], axes)
-            rows.fieldnames = [c.strip() for c in rows.fieldnames or []]
-            for row in rows:
-                _add(table, row, landmark_set, axes, f"{path}, line {rows.line_num}")
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start})") from None
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save the table as 'CSV UTF-8'") from None
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    try:
+        layout = _Layout.of([c.strip().casefold() for c in next(lines, [])], landmark_set, path)
+        if layout.states_space and space is not None:
+            raise UsageError(f"{path} has a column 'space'; leave --space out")
+        reader = _Reader(landmark_set, layout, space or "ras_mm")
+        for row in lines:
+            if any(field.strip() for field in row):
+                reader.add(row, f"line {lines.line_num}")
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV file ({error})") from None
-    return table
+    if reader.faults:
+        raise DataError(f"{path}" + _listed(reader.faults))
+    return PointTable(reader.cases, layout.states_space)
 
 
-def _check_columns(path: Path, columns: list[str], axes: tuple[str, ...]) -> None:
-    needed = ["case", "landmark", *axes]
-    if sorted(columns) not in (sorted(needed), sorted([*needed, "annotator"])):
-        raise DataError(f"{path}: columns {','.join(columns) or 'none'}; expected {','.join(needed)}[,annotator]")
+@lru_cache(maxsize=2)
+def _read_again(path: Path, mtime_ns: int, landmark_set: LandmarkSet) -> PointTable:
+    return read_point_table(path, landmark_set)
 
 
-def _add(
-    table: dict[str, dict[str, Array]],
-    row: dict[str, str],
-    landmark_set: LandmarkSet,
-    axes: tuple[str, ...],
-    where: str,
-) -> None:
-    if None in row or None in row.values():
-        raise DataError(f"{where}: the row has not as many fields as the header")
-    case, name = row["case"].strip(), row["landmark"].strip()
-    annotator = row.get("annotator", DEFAULT_ANNOTATOR).strip()
-    if not case or not annotator:
-        raise DataError(f"{where}: case or annotator is empty")
-    if name not in landmark_set.names:
-        raise DataError(f"{where}: unknown landmark '{name}'; expected one of {', '.join(landmark_set.names)}")
-    try:
-        point = [float(row[axis]) for axis in axes]
-    except ValueError:
-        point = [math.nan]
-    if not all(map(math.isfinite, point)):
-        raise DataError(f"{where}: {', '.join(axes)} are {[row[axis] for axis in axes]}, expected finite numbers")
-    annotators = table.setdefault(case, {})
-    points = annotators.setdefault(annotator, np.full((len(landmark_set), len(axes)), np.nan))
-    index = landmark_set.index(name)
-    if not np.isnan(points[index]).all():
-        raise DataError(f"{where}: {name} of case '{case}' by '{annotator}' is given twice")
-    points[index] = point
+def points_of_case(path: Path, case_id: str, landmark_set: LandmarkSet) -> Annotations:
+    """Return one case's points from a table that was read at import; the table is kept between calls.
+
+    Raises
+    ------
+    DataError
+        When the table is gone, has become wrong, or holds the case no more.
+    """
+    cases = _read_again(path, path.stat().st_mtime_ns, landmark_set).cases if path.is_file() else {}
+    if case_id not in cases:
+        raise DataError(f"{path}: no points of case '{case_id}' any more; import the source again")
+    return {annotator: points.copy() for annotator, points in cases[case_id].items()}
+
+
+def format_point_table(cases: Mapping[str, Annotations], landmark_set: LandmarkSet) -> str:
+    """Return a table of points, a row each, that :func:`read_point_table` reads as the same numbers. 3D: RAS mm."""
+    axes = _AXES[: landmark_set.dimension]
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    space = ["space"] if landmark_set.dimension == 3 else []
+    rows.writerow(["case", "landmark", *axes, "annotator", *space])
+    for case_id, annotators in cases.items():
+        for annotator, points in annotators.items():
+            for name, point in zip(landmark_set.names, points, strict=True):
+                if not np.isnan(point).any():
+                    rows.writerow([case_id, name, *map(repr, point.tolist()), annotator, *(["RAS"] if space else [])])
+    return text.getvalue()
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which column is what. ``points`` is empty where the table has a row per point."""
+
+    columns: tuple[str, ...]
+    axes: tuple[str, ...]
+    points: dict[str, dict[str, str]]  # wide: landmark -> axis -> column
+
+    @property
+    def states_space(self) -> bool:
+        return "space" in self.columns
+
+    @classmethod
+    def of(cls, columns: list[str], landmark_set: LandmarkSet, path: Path) -> _Layout:
+        axes = _AXES[: landmark_set.dimension]
+        optional = {"annotator", "space"} if landmark_set.dimension == 3 else {"annotator"}
+        faults = [f"'{c}' is there twice" for c in dict.fromkeys(columns) if columns.count(c) > 1]
+        points: dict[str, dict[str, str]] = {}
+        if "landmark" in columns or not (points := _wide(columns, landmark_set)):
+            points = {}
+            needed = ["case", "landmark", *axes]
+        else:
+            needed = ["case", *(found.get(a, f"{name}_{a}") for name, found in points.items() for a in axes)]
+        faults += [f"'{c}' is missing" for c in needed if c not in columns]
+        faults += [f"'{c}' is not known" for c in columns if c not in needed and c not in optional]
+        if faults:
+            raise DataError(
+                f"{path}: columns {','.join(columns) or 'none'}; expected case,landmark,{','.join(axes)}"
+                f"{''.join(f'[,{c}]' for c in sorted(optional))}, or a row per case with "
+                f"{','.join(f'{landmark_set.names[0]}_{a}' for a in axes)},… ({'; '.join(faults)})"
+            )
+        return cls(tuple(columns), axes, points)
+
+
+def _wide(columns: list[str], landmark_set: LandmarkSet) -> dict[str, dict[str, str]]:
+    """Return landmark -> axis -> column for columns such as ``tcd1_x``."""
+    points: dict[str, dict[str, str]] = {}
+    for column in columns:
+        name = landmark_set.spelled(column[:-1])
+        if name and column[-1] in _AXES[: landmark_set.dimension]:
+            points.setdefault(name, {}).setdefault(column[-1], column)
+    return points
+
+
+class _Reader:
+    """Rows in, cases and faults out."""
+
+    def __init__(self, landmark_set: LandmarkSet, layout: _Layout, space: str) -> None:
+        self.landmark_set = landmark_set
+        self.layout = layout
+        self.space = space
+        self.cases: dict[str, Annotations] = {}
+        self.faults: list[str] = []
+        self._seen: set[tuple[str, str, str]] = set()
+
+    def add(self, fields: list[str], where: str) -> None:
+        """Add a row, or what is wrong with it."""
+        n_columns = len(self.layout.columns)
+        if len(fields) != n_columns:
+            hint = ""
+            if len(fields) > n_columns:
+                hint = "; a decimal comma? write 12.5, not 12,5" if self._looks_like_decimal_commas(fields) else ""
+            self.faults.append(
+                f"{where}: the row has not as many fields as the header, {len(fields)} of {n_columns}{hint}"
+            )
+            return
+        row = dict(zip(self.layout.columns, (f.strip() for f in fields), strict=True))
+        try:
+            for name, point in self._points(row):
+                self._put(row, name, point)
+        except (DataError, UsageError) as error:
+            self.faults.append(f"{where}: {error}")
+
+    def _looks_like_decimal_commas(self, fields: list[str]) -> bool:
+        return all(_NUMBER.fullmatch(f.strip()) for f in fields[-2 * len(self.layout.axes) :])
+
+    def _points(self, row: dict[str, str]) -> Iterator[tuple[str, Array]]:
+        axes = self.layout.axes
+        if self.layout.points:
+            for name, columns in self.layout.points.items():
+                yield name, _point([columns[a] for a in axes], row)
+        else:
+            name = self.landmark_set.spelled(row["landmark"]) or ""
+            if not name:
+                raise unknown_name("landmark", row["landmark"], self.landmark_set.names)
+            yield name, _point(list(axes), row)
+
+    def _put(self, row: dict[str, str], name: str, point: Array) -> None:
+        case, annotator = row["case"], row.get("annotator", DEFAULT_ANNOTATOR)
+        if not case or not annotator:
+            raise DataError("case or annotator is empty")
+        if (case, annotator, name) in self._seen:
+            raise DataError(f"{name} of case '{case}' by '{annotator}' is given twice")
+        self._seen.add((case, annotator, name))
+        if self.landmark_set.dimension == 3:
+            point = geometry.to_world(point, parse_space(row["space"]) if "space" in row else self.space)
+        blank = np.full((len(self.landmark_set), len(self.layout.axes)), np.nan)
+        points = self.cases.setdefault(case, {}).setdefault(annotator, blank)
+        points[self.landmark_set.index(name)] = point
+
+
+def _point(columns: list[str], row: dict[str, str]) -> Array:
+    """Return a point from its columns, NaN where all are empty."""
+    texts = [row[column] for column in columns]
+    if all(text.casefold() in _MISSING for text in texts):
+        return np.full(len(texts), np.nan)
+    values = [float(text) if _NUMBER.fullmatch(text) else math.nan for text in texts]
+    if not all(map(math.isfinite, values)):
+        comma = any(_DECIMAL_COMMA.fullmatch(text) for text in texts)
+        hint = "; write decimals with a point, 12.5 and not 12,5" if comma else ""
+        raise DataError(f"{', '.join(columns)} are {texts}, expected finite numbers{hint}")
+    return np.array(values)
+
+
+def _delimiter(text: str) -> str:
+    header = text.split("\n", 1)[0]
+    return max(",;\t", key=header.count)
+
+
+def _listed(faults: list[str]) -> str:
+    if len(faults) == 1:
+        return f", {faults[0]}"
+    more = f"\n  … and {len(faults) - _MAX_FAULTS} more" if len(faults) > _MAX_FAULTS else ""
+    return f": {len(faults)} faults:\n  " + "\n  ".join(faults[:_MAX_FAULTS]) + more

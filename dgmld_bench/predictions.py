@@ -356,9 +356,11 @@ def read_predictions(
         raise DataError(f"{path}: {error}") from None
 
 
-def find_missing(predictions: Predictions, split: str, ids: Sequence[str]) -> list[str]:
-    """Return what a split lacks, in words that name seed, case and landmark."""
-    names = predictions.landmark_set.names
+def find_missing(
+    predictions: Predictions, split: str, ids: Sequence[str], landmarks: Sequence[str] | None = None
+) -> list[str]:
+    """Return what a split lacks of these cases and landmarks (all of the set), naming seed, case and landmark."""
+    names = predictions.landmark_set.names if landmarks is None else landmarks
     missing = []
     for run in predictions.runs:
         cases = run.predictions.get(split, {})

@@ -66,6 +66,16 @@ class Reference:
         digest.update(self.mm_per_unit.astype("<f8").tobytes())
         return digest.hexdigest()
 
+    def counts(self) -> dict[str, Any]:
+        """Return how many points have a reference, how many have none, and of how many cases each landmark has one."""
+        per_landmark = self.exists.sum(axis=0).tolist()
+        present = sum(per_landmark)
+        return {
+            "present": present,
+            "missing": self.exists.size - present,
+            "present_per_landmark": dict(zip(self.landmark_set.names, per_landmark, strict=True)),
+        }
+
     @property
     def exists(self) -> NDArray[np.bool_]:
         """Which points have a reference, ``(case, landmark)``."""
@@ -175,6 +185,7 @@ class Score:
             "complete": self.complete,
             "coverage": self.coverage,
             "cases": len(self.reference.ids),
+            "reference_points": self.reference.counts(),
             "cases_expected": split.n_cases,
             "reference": split.reference,
             "reference_sha256": self.reference.sha256,
@@ -244,7 +255,8 @@ def score_against(
     """Score predictions against a reference that is already read; see :func:`score`."""
     split = reference.split.name
     _check_fit(reference, predictions)
-    missing = find_missing(predictions, split, reference.ids)
+    scored = [name for name, n in reference.counts()["present_per_landmark"].items() if n]
+    missing = find_missing(predictions, split, reference.ids, scored)
     if missing and not allow_missing:
         shown = "\n  ".join(missing[:10]) + (f"\n  … and {len(missing) - 10} more" if len(missing) > 10 else "")
         raise DataError(
@@ -326,9 +338,13 @@ def _notes(reference: Reference, n_missing: int, n_expected: int, n_seeds: int) 
         )
     if len(reference.ids) < split.n_cases:
         notes.append(f"partial: {len(reference.ids)} of the split's {split.n_cases} cases are on disk")
-    unset = int((~reference.exists).sum())
-    if unset:
-        notes.append(f"{unset} of {reference.exists.size} points have no reference and are left out")
+    counts = reference.counts()
+    if counts["missing"]:
+        never = [name for name, n in counts["present_per_landmark"].items() if not n]
+        notes.append(
+            f"missing in the reference: {counts['missing']} of {reference.exists.size} points; a radial error is over "
+            "the cases that have the point" + (f", and the Average is without {', '.join(never)}" if never else "")
+        )
     if n_seeds < 3:
         notes.append(f"{n_seeds} of 3 seeds")
     return tuple(notes)

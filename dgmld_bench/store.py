@@ -17,11 +17,11 @@ from typing import Any
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import read_json, write_json
 from dgmld_bench.landmarks import LandmarkSet, get_landmark_set
-from dgmld_bench.splits import Split, case_sort_key, get_split, get_track
+from dgmld_bench.splits import ReferenceKind, Split, case_sort_key, get_split, get_track
 
 REGISTER = "register.json"
 _FORMAT, _VERSION = "dgmld-bench/register", 1
-_OWN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_OWN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")  # "own/NAME" fits the 64 characters of a predictions file
 
 
 def data_dir(path: Path | str | None = None) -> Path:
@@ -112,7 +112,7 @@ def source_dir(source: str, folder: Path | str | None = None) -> Path:
     if (kind == "own") != bool(name) or (name and not _OWN_NAME.fullmatch(name)):
         raise UsageError(
             f"'{source}' is no name of a source; a centre of your own is own/NAME with NAME of lower-case letters, "
-            "digits, '-' and '_' (64 at most)"
+            "digits, '-' and '_' (60 at most)"
         )
     return data_dir(folder) / source
 
@@ -164,7 +164,8 @@ def read_register(source: str, folder: Path | str | None = None) -> Register:
 def own_sources(folder: Path | str | None = None) -> list[str]:
     """Return the names ``own/NAME`` of the user's own centres on disk."""
     place = data_dir(folder) / "own"
-    return sorted(f"own/{p.parent.name}" for p in place.glob(f"*/{REGISTER}"))
+    names = (p.parent.name for p in place.glob(f"*/{REGISTER}"))
+    return sorted(f"own/{name}" for name in names if _OWN_NAME.fullmatch(name))
 
 
 def find_split(name: str, folder: Path | str | None = None) -> Split:
@@ -185,7 +186,8 @@ def find_split(name: str, folder: Path | str | None = None) -> Split:
         )
     register = read_register(name, folder)
     ids = tuple(c.id for c in register.cases_of(name))
-    return Split(name, "own", name, "test", name.partition("/")[2], len(ids), True, ids)
+    kind: ReferenceKind = "mask-derived" if register.options.get("mask_derived") else "expert"
+    return Split(name, "own", name, "test", name.partition("/")[2], len(ids), True, ids, kind)
 
 
 def landmark_set_of(split: Split, folder: Path | str | None = None) -> LandmarkSet:

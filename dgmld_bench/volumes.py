@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,14 +192,30 @@ def check_mask(image_path: Path | str, mask_path: Path | str) -> None:
         raise DataError(f"{mask_path}: lies up to {distance_mm:.2f} mm away from its image {image_path}")
 
 
-def volume_case(files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
-    """Make the case of a volume with one ``.mrk.json`` line per biometric and, where there is one, a label map.
+def volume_case(
+    files: CaseFiles,
+    landmark_set: LandmarkSet,
+    register: Register,
+    *,
+    annotations: Callable[[], Mapping[str, Array]] | None = None,
+    withheld: bool,
+) -> Case:
+    """Make the case of a volume with its landmarks and, where there is one, a label map.
 
     Nothing is read before it is used; the affine comes from the header alone.
+
+    Parameters
+    ----------
+    annotations : callable, optional
+        Returns annotator -> points ``(landmark, xyz)`` in RAS mm. Where it is None, ``files.landmarks`` are one
+        ``.mrk.json`` line per biometric.
     """
     image = register.path(files.image)
     lines = [register.path(p) for p in files.landmarks]
     mask = None if files.mask is None else register.path(files.mask)
+
+    def read_reference() -> dict[str, Array]:
+        return {"reference": markups.read_lines(lines, landmark_set)}
 
     def read_mask() -> NDArray:
         assert mask is not None
@@ -211,7 +228,7 @@ def volume_case(files: CaseFiles, landmark_set: LandmarkSet, register: Register,
         landmark_set,
         image=lambda: read_volume(image)[0],
         affine=lambda: read_affine_and_shape(image)[0],
-        annotations=(lambda: {"reference": markups.read_lines(lines, landmark_set)}) if lines else None,
+        annotations=annotations or (read_reference if lines else None),
         mask=None if mask is None else read_mask,
         centre=files.centre,
         info=files.info,

@@ -143,3 +143,66 @@ def test_stated_length_is_compared(tmp_path: Path, text: str, agrees: bool) -> N
     path = tmp_path / "a.mrk.json"
     path.write_text(text)
     assert markups.load_line(path).length_agrees is agrees
+
+
+def write_list(path: Path, labels: list[str], positions: list[list[float]], **extra: Any) -> Path:
+    controls = [{"label": n, "position": p} | extra for n, p in zip(labels, positions, strict=True)]
+    markup = {"type": "Fiducial", "coordinateSystem": "LPS", "controlPoints": controls}
+    path.write_text(json.dumps({"markups": [markup]}))
+    return path
+
+
+def test_a_point_list_by_hand(tmp_path: Path) -> None:
+    path = write_list(tmp_path / "7.mrk.json", ["hdv 1", "TCD-2"], [[1, 2, 3], [4, 5, 6]])
+    found = markups.read_named_points(path, CEREBELLUM)
+    assert {n: p.tolist() for n, p in found.points_ras_mm.items()} == {"HDV1": [-1, -2, 3], "TCD2": [-4, -5, 6]}
+    assert found.space == "lps_mm" and not found.mask_derived
+
+
+def test_points_that_were_not_placed_are_missing(tmp_path: Path) -> None:
+    path = write_list(tmp_path / "7.mrk.json", ["TCD1"], [[0, 0, 0]], positionStatus="undefined")
+    assert markups.read_named_points(path, CEREBELLUM).points_ras_mm == {}
+
+
+def test_lists_with_unclear_labels_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"control point 1 is labelled 'F-1'; expected one of TCD1, TCD2"):
+        markups.read_named_points(write_list(tmp_path / "a.mrk.json", ["F-1"], [[1, 2, 3]]), CEREBELLUM)
+    with pytest.raises(DataError, match="two control points are labelled TCD1"):
+        path = write_list(tmp_path / "b.mrk.json", ["TCD1", "tcd-1"], [[1, 2, 3]] * 2)
+        markups.read_named_points(path, CEREBELLUM)
+
+
+@pytest.mark.parametrize("name", ["HDV", "case7_HDV", "hdv-2", "7 HDV (final)"])
+def test_a_line_is_named_by_its_file(tmp_path: Path, name: str) -> None:
+    write_mrk(tmp_path / f"{name}.mrk.json", POINTS, "RAS")
+    found = markups.read_named_points(tmp_path / f"{name}.mrk.json", CEREBELLUM)
+    assert {n: p.tolist() for n, p in found.points_ras_mm.items()} == {
+        "HDV1": POINTS[0].tolist(),
+        "HDV2": POINTS[1].tolist(),
+    }
+
+
+def test_labels_of_a_line_go_before_its_file_name(tmp_path: Path) -> None:
+    controls = [{"label": "ADV2", "position": [1, 2, 3]}, {"label": "ADV1", "position": [4, 5, 6]}]
+    write_mrk(tmp_path / "TCD.mrk.json", POINTS, "RAS", controlPoints=controls, measurements=[])
+    found = markups.read_named_points(tmp_path / "TCD.mrk.json", CEREBELLUM).points_ras_mm
+    assert found["ADV1"].tolist() == [4, 5, 6] and found["ADV2"].tolist() == [1, 2, 3]
+
+
+def test_a_line_that_nothing_names_is_refused(tmp_path: Path) -> None:
+    write_mrk(tmp_path / "L_1.mrk.json", POINTS, "RAS")
+    with pytest.raises(DataError, match="nothing says which line this is; name the file after it, one of TCD, HDV"):
+        markups.read_named_points(tmp_path / "L_1.mrk.json", CEREBELLUM)
+
+
+def test_mask_derived_lines_say_so(tmp_path: Path) -> None:
+    (path, *_) = markups.write_landmarks(
+        tmp_path, np.arange(18.0).reshape(6, 3), CEREBELLUM, description=markups.MASK_DERIVED
+    )
+    assert markups.read_named_points(path, CEREBELLUM).mask_derived
+
+
+def test_a_length_that_disagrees_is_remarked(tmp_path: Path) -> None:
+    wrong = [{"name": "length", "value": 99.0, "units": "mm"}]
+    write_mrk(tmp_path / "TCD.mrk.json", POINTS, "RAS", measurements=wrong)
+    assert "states a length of 99.00 mm" in markups.read_named_points(tmp_path / "TCD.mrk.json", CEREBELLUM).remark

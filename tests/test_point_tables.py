@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from dgmld_bench.errors import DataError
+from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
-from dgmld_bench.point_tables import read_point_table
+from dgmld_bench.point_tables import format_point_table, read_point_table
 
 
 def test_points_by_case_and_annotator(tmp_path: Path) -> None:
@@ -15,7 +18,7 @@ def test_points_by_case_and_annotator(tmp_path: Path) -> None:
     path.write_text(
         "﻿case,landmark,x,y,annotator\nb,nasion,3,4,ann\na,sella,1,2.5,ann\na,sella,2,2.5,bob\n", encoding="utf-8"
     )
-    table = read_point_table(path, CEPHALOMETRIC)
+    table = read_point_table(path, CEPHALOMETRIC).cases
     assert list(table) == ["b", "a"] and list(table["a"]) == ["ann", "bob"]
     assert table["a"]["bob"][0].tolist() == [2, 2.5]
     assert np.isnan(table["a"]["bob"][1:]).all()
@@ -24,7 +27,7 @@ def test_points_by_case_and_annotator(tmp_path: Path) -> None:
 def test_three_dimensions_and_any_column_order(tmp_path: Path) -> None:
     path = tmp_path / "landmarks.csv"
     path.write_text("z,y,x, landmark ,case\n3,2,1,TCD2,7\n")
-    assert read_point_table(path, CEREBELLUM)["7"]["reference"][1].tolist() == [1, 2, 3]
+    assert read_point_table(path, CEREBELLUM).cases["7"]["reference"][1].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -56,3 +59,87 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
         read_point_table(tmp_path / "a.csv", CEPHALOMETRIC)
     with pytest.raises(DataError, match="no such file"):
         read_point_table(tmp_path / "b.csv", CEPHALOMETRIC)
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "landmarks.csv").write_text(text)
+    return tmp_path / "landmarks.csv"
+
+
+def test_a_row_per_case(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "Case;Annotator;upper-lip_X;upperlip y;sella_x;sella_y\n7;ann;1;2;;\n7;bob;NA;n/a;3.5;-4e1\n"
+    )
+    table = read_point_table(path, CEPHALOMETRIC).cases
+    assert list(table) == ["7"] and list(table["7"]) == ["ann", "bob"]
+    assert table["7"]["ann"][CEPHALOMETRIC.index("upper_lip")].tolist() == [1, 2]
+    assert np.isnan(table["7"]["ann"]).sum() == 2 * 18
+    assert table["7"]["bob"][CEPHALOMETRIC.index("sella")].tolist() == [3.5, -40]
+
+
+def test_ras_and_lps_by_column_and_by_option(tmp_path: Path) -> None:
+    path = write(tmp_path, "case,landmark,x,y,z,space\n7,tcd-1,1,2,3,LPS\n7,TCD2,1,2,3,ras_mm\n")
+    table = read_point_table(path, CEREBELLUM)
+    assert table.states_space and table.cases["7"]["reference"][:2].tolist() == [[-1, -2, 3], [1, 2, 3]]
+    with pytest.raises(UsageError, match="has a column 'space'"):
+        read_point_table(path, CEREBELLUM, "lps_mm")
+    path = write(tmp_path, "case,landmark,x,y,z\n7,TCD1,1,2,3\n")
+    assert read_point_table(path, CEREBELLUM, "lps_mm").cases["7"]["reference"][0].tolist() == [-1, -2, 3]
+    assert not read_point_table(path, CEREBELLUM).states_space
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("patient,landmark,x,y\n", r"'case' is missing; 'patient' is not known"),
+        ("case,landmark,x,y,x\n", "'x' is there twice"),
+        ("case,sella_x\n7,1\n", "'sella_y' is missing"),
+        ("case,sella_x,sella_y,sela_x\n7,1,2,3\n", "'sela_x' is not known"),
+        ("case,landmark,x,y,space\n7,sella,1,2,RAS\n", "'space' is not known"),  # films have no RAS
+        ("case,sella_x,sella_y\n7,1,\n", "line 2: sella_x, sella_y are"),
+        ("case,sella_x,sella_y\n7,1,2\n7,3,4\n", "line 3: sella of case '7' by 'reference' is given twice"),
+        ("case;landmark;x;y\n7;sella;12,5;3\n", "line 2: x, y are .*write decimals with a point, 12.5 and not 12,5"),
+        ("case,landmark,x,y\n7,sella,12,5,3,25\n", "6 of 4; a decimal comma"),
+        ("case,landmark,x,y\n7,sella,1_000,2\n", "expected finite numbers"),
+        ("case,landmark,x,y\n7,sellaa,1,2\n", "did you mean 'sella'"),
+        ('case,landmark,x,y\n7,"sella,1,2\n', "not a CSV file"),
+    ],
+)
+def test_what_a_data_manager_gets_wrong(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_point_table(write(tmp_path, text), CEPHALOMETRIC)
+
+
+def test_every_fault_is_listed_up_to_ten(tmp_path: Path) -> None:
+    rows = "".join(f"{n},sella,one,2\n" for n in range(12))
+    with pytest.raises(DataError, match="12 faults") as error:
+        read_point_table(write(tmp_path, "case,landmark,x,y\n" + rows), CEPHALOMETRIC)
+    assert "line 11:" in str(error.value) and "line 12:" not in str(error.value) and "and 2 more" in str(error.value)
+
+
+def test_an_unknown_space_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 2: unknown space 'LAS'"):
+        read_point_table(write(tmp_path, "case,landmark,x,y,z,space\n7,TCD1,1,2,3,LAS\n"), CEREBELLUM)
+
+
+CELLS = st.floats(-500, 500) | st.just(float("nan"))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.dictionaries(
+        st.text("aZ7,;\"' é", min_size=1, max_size=8).filter(lambda s: s == s.strip()),
+        arrays(float, (6, 3), elements=CELLS),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_written_tables_come_back(tmp_path_factory: pytest.TempPathFactory, cases: dict[str, np.ndarray]) -> None:
+    whole = {c: {"a": np.where(np.isnan(p).any(axis=1, keepdims=True), np.nan, p)} for c, p in cases.items()}
+    whole = {c: a for c, a in whole.items() if not np.isnan(a["a"]).all()}
+    path = tmp_path_factory.getbasetemp() / "table.csv"
+    path.write_text(format_point_table(whole, CEREBELLUM), encoding="utf-8")
+    table = read_point_table(path, CEREBELLUM)
+    assert table.states_space and list(table.cases) == list(whole)
+    for case, annotators in whole.items():
+        np.testing.assert_array_equal(table.cases[case]["a"], annotators["a"])

@@ -84,7 +84,7 @@ def test_missing_references_are_left_out():
     value = score_against(reference(points), predictions((0, 0, 1))).to_dict()
     assert value["mre_mm"]["mean"] == pytest.approx(1) and value["coverage"] == 1
     assert value["runs"][0]["sdr_percent"]["2.0"] == 100
-    assert any("1 of 24 points have no reference" in n for n in value["notes"])
+    assert any("missing in the reference: 1 of 24 points" in n for n in value["notes"])
 
 
 def test_a_run_without_any_prediction_counts_in_sdr_alone():

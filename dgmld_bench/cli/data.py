@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from dgmld_bench.agreement import Agreement
     from dgmld_bench.splits import Split
     from dgmld_bench.store import Problem, Register
 
@@ -35,7 +36,9 @@ def datasets(data_dir: DataDir = None, json: JsonPath = None) -> None:
 
 
 def import_(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="dgmld, atlases, isbi or pku.", show_default=False)],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="dgmld, atlases, isbi, pku or own.", show_default=False)
+    ],
     path: Annotated[
         Path,
         typer.Argument(metavar="PATH", help="The folder that holds the data, at any depth.", show_default=False),
@@ -44,8 +47,19 @@ def import_(
     spacing_mm: Annotated[
         float | None,
         typer.Option(
-            "--spacing-mm", metavar="S", help="pku: the edge of one pixel in millimetres.", show_default=False
+            "--spacing-mm", metavar="S", help="Films: the edge of one pixel in millimetres.", show_default=False
         ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="own: what to call your centre; the split is own/NAME.", show_default=False)
+    ] = None,
+    landmarks: Annotated[
+        str | None,
+        typer.Option(metavar="SET", help="own: cerebellum (3D) or cephalometric (2D).", show_default=False),
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(help="own: RAS or LPS, for a landmarks.csv of volumes without column space.", show_default=False),
     ] = None,
     data_dir: DataDir = None,
     json: JsonPath = None,
@@ -62,29 +76,67 @@ def import_(
       dgmld-bench import atlases ~/data/fetal_brain_atlases
       dgmld-bench import isbi    ~/ISBI2015 --copy
       dgmld-bench import pku     ~/PKU --spacing-mm 0.125
+      dgmld-bench import own     ~/clinic --name clinic --landmarks cerebellum
+
+    A centre of your own: images in PATH/images, points in PATH/landmarks.csv
+    (case,landmark,x,y[,z][,annotator]) or in .mrk.json files of 3D Slicer.
 
     Exit code: 0 when a split became usable, 1 when none did, 2 for a wrong call.
     """
     from dgmld_bench.importing import NothingUsableError, import_source
 
+    source = _source_name(source, name)
     console = make_console(stderr=json is not None and str(json) == "-")
     try:
         with progress_bars(console) as report:
-            found = import_source(source, path, copy=copy, data_dir=data_dir, progress=report, spacing_mm=spacing_mm)
+            found = import_source(
+                source,
+                path,
+                copy=copy,
+                data_dir=data_dir,
+                progress=report,
+                spacing_mm=spacing_mm,
+                landmarks=landmarks,
+                space=space,
+            )
     except NothingUsableError as error:
         emit_json({"source": source, "splits": [], "problems": _problems(error.problems)}, json)
         raise
-    emit_json(
-        {
-            "source": source,
-            "folder": str(found.folder),
-            "copied": copy,
-            "splits": [_count(split, found) for split in _splits_of(source)],
-            "problems": _problems(found.problems),
-        },
-        json,
-    )
-    _show_import(console, found, copy)
+    agreement = _agreement(source, data_dir) if name else None
+    splits = [_count(split, found) for split in _splits_of(source, data_dir)]
+    value = {
+        "source": source,
+        "folder": str(found.folder),
+        "copied": copy,
+        "splits": splits,
+        "problems": _problems(found.problems),
+    }
+    emit_json(value | ({"agreement": agreement and agreement.to_dict()} if name else {}), json)
+    _show_import(console, found, splits, copy)
+    if agreement:
+        _show_agreement(console, agreement)
+    if name:
+        _say(console, f"Next: dgmld-bench show {found.cases[0].id} --split {source}", 0)
+
+
+def _source_name(source: str, name: str | None) -> str:
+    """Return the source's full name: ``own`` has one per centre."""
+    from dgmld_bench.errors import UsageError
+
+    if source == "own" and name is None:
+        raise UsageError("'own' needs --name NAME, what to call your centre; its split will be own/NAME")
+    if source == "own":
+        return f"own/{name}"
+    if name is not None:
+        raise UsageError(f"--name is for a centre of your own, `import own`; '{source}' has its name")
+    return source
+
+
+def _agreement(split: str, data_dir: Path | None) -> Agreement | None:
+    from dgmld_bench.agreement import measure_agreement
+    from dgmld_bench.cases import load_split
+
+    return measure_agreement(load_split(split, references=True, data_dir=data_dir))
 
 
 def _say(console: Console, text: str, indent: int = 2) -> None:
@@ -94,11 +146,11 @@ def _say(console: Console, text: str, indent: int = 2) -> None:
     console.print(Padding(text, (0, 0, 0, indent), expand=False))
 
 
-def _splits_of(source: str) -> list[Split]:
+def _splits_of(source: str, data_dir: Path | None) -> list[Split]:
     from dgmld_bench.sources import get_source
-    from dgmld_bench.splits import get_split
+    from dgmld_bench.store import find_split
 
-    return [get_split(name) for name in get_source(source).splits]
+    return [find_split(name, data_dir) for name in get_source(source).splits]
 
 
 def _count(split: Split, found: Register | None) -> dict[str, Any]:
@@ -129,7 +181,7 @@ def _describe_sources(data_dir: Path | None) -> list[dict[str, Any]]:
     from dgmld_bench.sources import SOURCE_NAMES, get_source
 
     described = []
-    for name in SOURCE_NAMES:
+    for name in (*SOURCE_NAMES, *store.own_sources(data_dir)):
         source = get_source(name)
         found = store.read_register(name, data_dir) if store.has_register(name, data_dir) else None
         described.append(
@@ -141,7 +193,7 @@ def _describe_sources(data_dir: Path | None) -> list[dict[str, Any]]:
                 "url": source.url,
                 "how_to_get": source.how_to_get,
                 "on_disk": found is not None,
-                "splits": [_count(split, found) for split in _splits_of(name)],
+                "splits": [_count(split, found) for split in _splits_of(name, data_dir)],
                 "problems": _problems(found.problems if found else ()),
             }
         )
@@ -170,6 +222,8 @@ def _table(*headings: str) -> Table:
 def _show_sources(value: dict[str, Any]) -> None:
     from rich.markup import escape
 
+    from dgmld_bench.sources import how_to_get
+
     console = make_console()
     table = _table("Source", "Split", "Role", "Reference", "Cases")
     for source in value["sources"]:
@@ -197,13 +251,15 @@ def _show_sources(value: dict[str, Any]) -> None:
             _say(console, f"Findings of the import: {len(source['problems'])} (--json lists them).")
         if any(s["cases"] < s["cases_expected"] for s in source["splits"]):
             _say(console, f"How to get it: {escape(source['how_to_get'])}")
+    console.print("\n[bold]own/NAME[/]  A centre of your own")
+    _say(console, escape(how_to_get("own/NAME")))
 
 
-def _show_import(console: Console, found: Register, copied: bool) -> None:
+def _show_import(console: Console, found: Register, splits: list[dict[str, Any]], copied: bool) -> None:
     from rich.markup import escape
 
     table = _table("Split", "Role", "Reference", "Cases")
-    for split in (_count(split, found) for split in _splits_of(found.source)):
+    for split in splits:
         table.add_row(split["name"], _role_text(split), split["reference"], _cases_text(split))
     n = len(found.cases)
     console.print(f"Registered {n} complete case{'s' * (n != 1)} of [bold]{found.source}[/].\n")
@@ -215,3 +271,17 @@ def _show_import(console: Console, found: Register, copied: bool) -> None:
     how = "copied" if copied else "linked: they stay where they are and must not move (--copy copies them)"
     console.print(f"\nFiles {how}.")
     console.print(f"Registered in {escape(str(found.folder))}", soft_wrap=True)
+
+
+def _show_agreement(console: Console, agreement: Agreement) -> None:
+    from rich.markup import escape
+
+    case, landmark = agreement.max_at
+    _say(
+        console,
+        f"{len(agreement.annotators)} annotators ({escape(', '.join(agreement.annotators))}), their mean is the "
+        f"reference. On the {agreement.points} points that at least two of them set they are [bold]"
+        f"{agreement.mean_mm:.3f} mm[/] apart on average (median {agreement.median_mm:.3f}, greatest "
+        f"{agreement.max_mm:.2f}: {landmark} of case {escape(case)}).",
+        0,
+    )

@@ -95,7 +95,12 @@ def _layout(result: Score, *, bars: bool, side_by_side: bool) -> Table:
     from rich.table import Table
 
     values = result.to_dict()
-    titles = result.reference.landmark_set.titles
+    n_cases = len(result.reference.ids)
+    present = values["reference_points"]["present_per_landmark"].values()
+    titles = [
+        title if n == n_cases else f"{title} [dim]({n} of {n_cases})[/]"
+        for title, n in zip(result.reference.landmark_set.titles, present, strict=True)
+    ]
     errors = _block("Radial error, mm", zip(titles, values["mre_mm_per_landmark"].values(), strict=True), 3, bars=bars)
     errors.add_section()
     errors.add_row("[bold]Average[/]", f"[bold]{_cell(values['mre_mm'], 3)}[/]")

@@ -17,7 +17,7 @@ def provenance(job: Job) -> list[dict[str, Any]]:
 
     described = []
     for split in job.splits:
-        source = get_source(split.source.partition("/")[0])
+        source = get_source(split.source)
         described.append(
             {
                 "split": split.name,

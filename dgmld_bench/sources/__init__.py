@@ -1,4 +1,7 @@
-"""Data sources, one module each. Adding one is one file here and its name in ``SOURCE_NAMES``."""
+"""Data sources, one module each. Adding one is one file here and its name in ``SOURCE_NAMES``.
+
+A centre of the user's own is a source too, ``own/NAME``; there are as many as a user imports.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,17 @@ SOURCE_NAMES = ("dgmld", "atlases", "isbi", "pku", "phantom")
 
 @cache
 def get_source(name: str) -> Source:
-    """Return a source by its name on the command line; UsageError with the known names when there is none."""
+    """Return a source by its name, ``own/NAME`` too; UsageError with the known names when there is none."""
+    if name.startswith("own/"):
+        from dgmld_bench.sources.own import Own
+
+        return Own(name)
     if name not in SOURCE_NAMES:
-        raise unknown_name("source", name, SOURCE_NAMES)
+        raise unknown_name("source", name, (*SOURCE_NAMES, "own/NAME"))
     source: Source = import_module(f"dgmld_bench.sources.{name}").SOURCE
     return source
 
 
 def how_to_get(name: str) -> str:
     """Return the sentence that says how to get a source."""
-    return get_source(name.partition("/")[0]).how_to_get
+    return get_source(name).how_to_get

@@ -136,7 +136,7 @@ class Atlases(Source):
         cases = []
         for case, points in zip(intact, derived, strict=True):
             place = Path("landmarks") / case.id
-            markups.write_landmarks(folder / place, points, CEREBELLUM)
+            markups.write_landmarks(folder / place, points, CEREBELLUM, description=markups.MASK_DERIVED)
             cases.append(
                 replace(case, landmarks=tuple(p.as_posix() for p in markups.landmark_paths(place, CEREBELLUM)))
             )

@@ -47,9 +47,9 @@ class Source(ABC):
         Keyword arguments that ``scan`` takes, such as ``spacing_mm``.
     """
 
-    name: ClassVar[str]
+    name: str
     title: ClassVar[str]
-    splits: ClassVar[tuple[str, ...]]
+    splits: tuple[str, ...]
     licence: ClassVar[str]
     url: ClassVar[str]
     how_to_get: ClassVar[str]
@@ -95,6 +95,13 @@ def folders_below(path: Path) -> Iterator[Path]:
 def visible(folder: Path) -> list[Path]:
     """Return what lies in a folder, in the order of the numbers in its names, without hidden files."""
     return sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: case_sort_key(p.name))
+
+
+IMAGES, TABLE = "images", "landmarks.csv"
+"""The plain layout that a user makes: a folder of images beside a table of points."""
+
+COPY_PREFIX = "files-"
+"""Folders in a source's folder that belong to one import: removed when a later one has taken its place."""
 
 
 def missing_problem(split: str, ids: list[str]) -> list[Problem]:

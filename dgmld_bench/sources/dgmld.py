@@ -195,10 +195,7 @@ def _read_case(split: str, case_id: str, images: list[Path], labels: Path | None
     for path in lines:
         line = markups.load_line(path)
         if not line.length_agrees:
-            remarks.append(
-                f"{path.name} states a length of {line.stated_length_mm:.2f} mm, its end points are "
-                f"{line.length_mm:.2f} mm apart; the end points are used"
-            )
+            remarks.append(f"{path.name} {line.disagreement}")
         index = geometry.world_to_index(affine, line.points_ras_mm)
         if ((index < -0.5) | (index > np.array(shape) - 0.5)).any():
             remarks.append(f"{path.name} has an end point outside the image")

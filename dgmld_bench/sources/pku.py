@@ -13,8 +13,6 @@ reference. The spacing in millimetres is a required option.
 
 from __future__ import annotations
 
-import math
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +20,12 @@ import numpy as np
 
 from dgmld_bench import cephalograms
 from dgmld_bench.cases import Case
-from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.errors import DataError
 from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
-from dgmld_bench.point_tables import Array, read_point_table
-from dgmld_bench.sources.base import Scan, Source, folders_below, visible
+from dgmld_bench.point_tables import Annotations, points_of_case, read_point_table
+from dgmld_bench.sources.base import IMAGES, TABLE, Scan, Source, folders_below, visible
 from dgmld_bench.splits import case_sort_key, get_split
 from dgmld_bench.store import CaseFiles, Problem, Register
-
-IMAGES, TABLE = "images", "landmarks.csv"
-_SPACING_RANGE_MM = (0.01, 2.0)
 
 
 class Pku(Source):
@@ -49,16 +44,11 @@ class Pku(Source):
 
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find the folder with ``images/`` and ``landmarks.csv`` anywhere below ``path``."""
-        spacing_mm = options.get("spacing_mm")
-        if spacing_mm is None:
-            raise UsageError("'pku' needs --spacing-mm S, the edge of one pixel in millimetres; it is never assumed")
-        low, high = _SPACING_RANGE_MM
-        if not (math.isfinite(spacing_mm) and low <= spacing_mm <= high):
-            raise UsageError(f"--spacing-mm {spacing_mm}: expected millimetres per pixel between {low} and {high}")
+        spacing_mm = cephalograms.check_spacing_mm(options.get("spacing_mm"), "pku")
         places = [f for f in folders_below(path) if (f / IMAGES).is_dir() and (f / TABLE).is_file()]
         if not places:
             raise DataError(f"{path}: no folder with {IMAGES}/ and {TABLE}")
-        scan = Scan(options={"spacing_mm": float(spacing_mm)})
+        scan = Scan(options={"spacing_mm": spacing_mm})
         scan.problems += [Problem(str(p), f"a second data set; {places[0]} is used", "pku") for p in places[1:]]
         self._scan_cases(scan, places[0])
         split = get_split("pku")
@@ -68,7 +58,7 @@ class Pku(Source):
         return scan
 
     def _scan_cases(self, scan: Scan, place: Path) -> None:
-        table = read_point_table(place / TABLE, CEPHALOMETRIC)
+        table = read_point_table(place / TABLE, CEPHALOMETRIC).cases
         films: dict[str, list[Path]] = {}
         for path in visible(place / IMAGES):
             if cephalograms.is_film(path):
@@ -89,26 +79,14 @@ class Pku(Source):
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of a film; the spacing is the one that was given at import."""
         table = register.path(files.landmarks[0])
-
-        def annotations() -> dict[str, Array]:
-            cases = _table(table, table.stat().st_mtime_ns, landmark_set) if table.is_file() else {}
-            if files.id not in cases:
-                raise DataError(f"{table}: no points of case '{files.id}' any more; import the source again")
-            return {annotator: points.copy() for annotator, points in cases[files.id].items()}
-
         return cephalograms.film_case(
             files,
             landmark_set,
             register,
-            annotations=annotations,
+            annotations=lambda: points_of_case(table, files.id, landmark_set),
             pixel_spacing_mm=float(register.options["spacing_mm"]),
             withheld=withheld,
         )
-
-
-@lru_cache(maxsize=2)
-def _table(path: Path, mtime_ns: int, landmark_set: LandmarkSet) -> dict[str, dict[str, Array]]:
-    return read_point_table(path, landmark_set)
 
 
 def _only_film(films: list[Path]) -> Path:
@@ -117,7 +95,7 @@ def _only_film(films: list[Path]) -> Path:
     return films[0]
 
 
-def _check_points(annotators: dict[str, Array]) -> None:
+def _check_points(annotators: Annotations) -> None:
     if not annotators:
         raise DataError(f"no points in {TABLE}")
     for annotator, points in annotators.items():

@@ -1,0 +1,326 @@
+"""A centre of the user's own: images of one site and their landmarks, as the test split ``own/NAME``.
+
+::
+
+    PATH/images/<case>.nii.gz                       3D
+    PATH/images/<case>.bmp|png|jpg|tif              2D
+    PATH/landmarks.csv                              either a table (:mod:`dgmld_bench.point_tables`) …
+    PATH/landmarks/<case>/TCD.mrk.json …            … or, in 3D, files of 3D Slicer: a line per biometric
+    PATH/landmarks/<case>.mrk.json                  … or a point list per case, its labels the landmarks' names
+
+Markups files may lie anywhere below PATH: one belongs to the case whose id its folder has, or that begins its name.
+At import every image is read, every point is checked, and the points are written in one form into the data folder; a
+changed file is seen after importing again. Points may be missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dgmld_bench import cephalograms, geometry, markups, plausibility, volumes
+from dgmld_bench.cases import Case
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.files import write_text
+from dgmld_bench.landmarks import LANDMARK_SETS, LandmarkSet, get_landmark_set
+from dgmld_bench.metrics import mean_of_annotators
+from dgmld_bench.point_tables import (
+    DEFAULT_ANNOTATOR,
+    Annotations,
+    Array,
+    format_point_table,
+    parse_space,
+    points_of_case,
+    read_point_table,
+)
+from dgmld_bench.sources.base import COPY_PREFIX, IMAGES, TABLE, Progress, Scan, Source, folders_below, visible
+from dgmld_bench.splits import case_sort_key
+from dgmld_bench.store import CaseFiles, Problem, Register
+
+_MAX_ID = 64
+
+
+@dataclass
+class _OwnScan(Scan):
+    """What was found, with the points by case, and as what they were read."""
+
+    references: dict[str, Annotations] = field(default_factory=dict)
+    spaces: dict[str, str] = field(default_factory=dict)
+
+
+class Own(Source):
+    """One centre of the user's own."""
+
+    title = "Your own centre"
+    licence = "yours"
+    url = "docs/own-data.md"
+    how_to_get = (
+        "Put images into PATH/images and points into PATH/landmarks.csv, and run "
+        f"`dgmld-bench import own PATH --name NAME --landmarks {'|'.join(LANDMARK_SETS)}`."
+    )
+    options = ("landmarks", "spacing_mm", "space")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.splits = (name,)
+
+    def scan(self, path: Path, **options: Any) -> Scan:
+        """Find images and points, and bring them together; the points are read, the images are not."""
+        landmark_set, settings = self._settings(options)
+        place = _place(path)
+        scan = _OwnScan(options=settings)
+        images = self._images(scan, place / IMAGES, landmark_set)
+        if (place / TABLE).is_file():
+            self._read_table(scan, place / TABLE, landmark_set, images)
+        elif landmark_set.dimension == 3:
+            if "space" in settings:
+                raise UsageError("--space is for a landmarks.csv; files of 3D Slicer say themselves what they are")
+            self._read_markups(scan, place, landmark_set, images)
+        else:
+            raise DataError(f"{place / TABLE}: no such file; expected case,landmark,x,y[,annotator]")
+        without = [i for i in images if i not in scan.references and not self._is_named(scan, i)]
+        if without:
+            scan.problems.append(self._problem(_listed(without, "image has no landmarks", "images have no landmarks")))
+        scan.cases = [
+            CaseFiles(case_id, self.name, str(images[case_id]), centre=self.name.partition("/")[2])
+            for case_id in sorted(scan.references, key=case_sort_key)
+        ]
+        return scan
+
+    def _settings(self, options: dict[str, Any]) -> tuple[LandmarkSet, dict[str, Any]]:
+        if options.get("landmarks") is None:
+            raise UsageError(f"'{self.name}' needs --landmarks, one of {', '.join(LANDMARK_SETS)}")
+        landmark_set = get_landmark_set(options["landmarks"])
+        settings: dict[str, Any] = {"landmarks": landmark_set.name}
+        spacing_mm, space = options.get("spacing_mm"), options.get("space")
+        if landmark_set.dimension == 2:
+            if space is not None:
+                raise UsageError("--space is for volumes; points of films are pixels")
+            settings["spacing_mm"] = cephalograms.check_spacing_mm(spacing_mm, self.name)
+        elif spacing_mm is not None:
+            raise UsageError("--spacing-mm is for films; NIfTI volumes state their own")
+        elif space is not None:
+            settings["space"] = parse_space(space)
+        return landmark_set, settings
+
+    def _problem(self, message: str, case_id: str | None = None) -> Problem:
+        return Problem(self.name if case_id is None else f"{self.name}/{case_id}", message, self.name)
+
+    def _is_named(self, scan: Scan, case_id: str) -> bool:
+        return any(p.where == f"{self.name}/{case_id}" for p in scan.problems)
+
+    def _images(self, scan: Scan, folder: Path, landmark_set: LandmarkSet) -> dict[str, Path]:
+        """Return the only image of each case; what is not one is a problem."""
+        found: dict[str, list[Path]] = defaultdict(list)
+        flat = landmark_set.dimension == 2
+        for path in visible(folder):
+            if path.is_file() and (cephalograms.is_film(path) if flat else path.name.endswith(volumes.SUFFIXES)):
+                found[path.stem if flat else volumes.stem(path)].append(path)
+            elif not path.name.endswith(markups.SUFFIX):
+                kind = "bmp, png, jpg or tif" if flat else ".nii or .nii.gz"
+                scan.problems.append(self._problem(f"{IMAGES}/{path.name} is not used: expected {kind}"))
+        if not found:
+            raise DataError(f"{folder}: no {'film (bmp, png, jpg, tif)' if flat else 'volume (.nii.gz, .nii)'} in it")
+        for case_id, paths in found.items():
+            if len(paths) > 1:
+                scan.problems.append(self._problem(f"{len(paths)} images: {', '.join(p.name for p in paths)}", case_id))
+            elif len(case_id) > _MAX_ID or not case_id.isprintable() or case_id != case_id.strip():
+                message = f"file names are case ids: at most {_MAX_ID} printable characters, got {case_id[:80]!r}"
+                scan.problems.append(self._problem(message))
+        return {case_id: paths[0] for case_id, paths in found.items() if not self._is_named(scan, case_id)}
+
+    def _read_table(self, scan: _OwnScan, path: Path, landmark_set: LandmarkSet, images: dict[str, Path]) -> None:
+        space = scan.options.get("space")
+        table = read_point_table(path, landmark_set, space)
+        matched, strange, renamed = _match(table.cases, images)
+        scan.references = {image: table.cases[case] for case, image in matched.items()}
+        scan.spaces = {} if table.states_space else dict.fromkeys(images, space or "ras_mm")
+        strange = [s for s in strange if not self._is_named(scan, s)]
+        if strange:
+            one, many = (f"{n} of {TABLE} {v} no image in {IMAGES}/" for n, v in (("case", "has"), ("cases", "have")))
+            scan.problems.append(self._problem(_listed(strange, one, many)))
+        if renamed:
+            scan.problems.append(self._problem(f"numbers taken for file names: {', '.join(renamed)}"))
+        if landmark_set.dimension == 3 and not table.states_space and space is None:
+            scan.problems.append(
+                self._problem(
+                    f"{TABLE} does not say whether it is RAS or LPS, and was read as RAS: say it with --space or in a "
+                    "column 'space', and look at a case with `dgmld-bench show`"
+                )
+            )
+
+    def _read_markups(self, scan: _OwnScan, place: Path, landmark_set: LandmarkSet, images: dict[str, Path]) -> None:
+        files: dict[str | None, list[Path]] = defaultdict(list)
+        for folder in folders_below(place):
+            for path in visible(folder):
+                if path.name.endswith(markups.SUFFIX):
+                    files[_owner(path, images)].append(path)
+        if not files:
+            raise DataError(f"{place}: neither {TABLE} nor files of 3D Slicer ({markups.SUFFIX}) below it")
+        strange = [str(p.relative_to(place)) for p in files.pop(None, [])]
+        if strange:
+            one, many = (f"markups {n} to no image in {IMAGES}/" for n in ("file belongs", "files belong"))
+            scan.problems.append(self._problem(_listed(strange, one, many)))
+        derived = 0
+        for case_id, paths in files.items():
+            assert case_id is not None
+            try:
+                points, named = _read_case(paths, landmark_set)
+            except DataError as error:
+                scan.problems.append(self._problem(str(error), case_id))
+                continue
+            scan.references[case_id] = {DEFAULT_ANNOTATOR: points}
+            scan.spaces[case_id] = named[0].space
+            derived += any(n.mask_derived for n in named)
+            scan.problems += [
+                self._problem(f"{p.name} {n.remark}", case_id) for p, n in zip(paths, named, strict=True) if n.remark
+            ]
+        if derived:
+            scan.options["mask_derived"] = True
+            if derived < len(scan.references):
+                message = f"{derived} of {len(scan.references)} cases have mask-derived landmarks, the others not"
+                scan.problems.append(self._problem(message))
+
+    def complete(self, scan: Scan, folder: Path, progress: Progress) -> Scan:
+        """Read every image, check every point, and write the points in one form below ``folder``."""
+        assert isinstance(scan, _OwnScan)
+        landmark_set = get_landmark_set(scan.options["landmarks"])
+        cases, middles, problems = [], [], list(scan.problems)
+        for n, case in enumerate(scan.cases):
+            progress("Checking cases", n, len(scan.cases))
+            try:
+                middles.append(_check_case(case, scan.references[case.id], landmark_set, scan.spaces.get(case.id)))
+                cases.append(case)
+            except DataError as error:
+                problems.append(self._problem(str(error), case.id))
+        progress("Checking cases", len(scan.cases), len(scan.cases))
+        if not cases:
+            return Scan([], problems, scan.options)
+        kept = {case.id: scan.references[case.id] for case in cases}
+        points = np.stack([mean_of_annotators(a) for a in kept.values()])
+        spacing_mm = scan.options.get("spacing_mm", 1.0)
+        remarks = plausibility.find_remarks(landmark_set, list(kept), points, np.array(middles), spacing_mm)
+        remarks += _missing(landmark_set, points)
+        problems += [self._problem(remark) for remark in remarks]
+        text = format_point_table(kept, landmark_set)
+        table = Path(f"{COPY_PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:12]}") / TABLE
+        write_text(folder / table, text)
+        return Scan([replace(case, landmarks=(table.as_posix(),)) for case in cases], problems, scan.options)
+
+    def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
+        """Make the case of a volume or film, its points from the table that the import wrote."""
+        table = register.path(files.landmarks[0])
+
+        def annotations() -> Annotations:
+            return points_of_case(table, files.id, landmark_set)
+
+        if landmark_set.dimension == 3:
+            return volumes.volume_case(files, landmark_set, register, annotations=annotations, withheld=withheld)
+        return cephalograms.film_case(
+            files,
+            landmark_set,
+            register,
+            annotations=annotations,
+            pixel_spacing_mm=float(register.options["spacing_mm"]),
+            withheld=withheld,
+        )
+
+
+def _place(path: Path) -> Path:
+    """Return the folder that holds ``images/``: the path itself, or the only one below it."""
+    if (path / IMAGES).is_dir():
+        return path
+    places = [f for f in folders_below(path) if (f / IMAGES).is_dir()]
+    if not places:
+        raise DataError(f"{path}: no folder {IMAGES}/; expected it beside {TABLE} or {markups.SUFFIX} files")
+    if len(places) > 1:
+        raise DataError(f"{path}: several data sets, import one of them: {', '.join(map(str, places))}")
+    return places[0]
+
+
+def _match(cases: Iterable[str], images: dict[str, Path]) -> tuple[dict[str, str], list[str], list[str]]:
+    """Bring the cases of a table to the images' ids: as they are, by file name, or as numbers without leading zeros.
+
+    Returns (case -> image id, cases without image, what was renamed).
+    """
+    by_name = {path.name: case_id for case_id, path in images.items()}
+    by_number: dict[int, list[str]] = defaultdict(list)
+    for case_id in images:
+        if case_id.isdecimal():
+            by_number[int(case_id)].append(case_id)
+    matched: dict[str, str] = {}
+    strange, renamed = [], []
+    for case in cases:
+        numbered = by_number.get(int(case), []) if case.isdecimal() else []
+        image = case if case in images else by_name.get(case) or (numbered[0] if len(numbered) == 1 else None)
+        if image is None:
+            strange.append(case)
+        elif image in matched.values():
+            other = next(c for c, i in matched.items() if i == image)
+            raise DataError(f"{TABLE}: cases '{other}' and '{case}' are both of image {images[image].name}")
+        else:
+            matched[case] = image
+            if image != case and case != images[image].name:
+                renamed.append(f"{case} for {image}")
+    return matched, strange, renamed
+
+
+def _owner(path: Path, images: dict[str, Path]) -> str | None:
+    """Return the case that a markups file belongs to, by its folder's name or the beginning of its own."""
+    stem = path.name.removesuffix(markups.SUFFIX)
+    if path.parent.name in images:
+        return path.parent.name
+    fitting = [i for i in images if stem == i or (stem.startswith(i) and not stem[len(i)].isalnum())]
+    return max(fitting, key=len, default=None)
+
+
+def _read_case(paths: list[Path], landmark_set: LandmarkSet) -> tuple[Array, list[markups.NamedPoints]]:
+    """Return the points ``(landmark, xyz)`` of one case from all its files, in RAS mm, and what the files hold."""
+    points = np.full((len(landmark_set), 3), np.nan)
+    named = []
+    source: dict[str, Path] = {}
+    for path in paths:
+        named.append(markups.read_named_points(path, landmark_set))
+        for name, point in named[-1].points_ras_mm.items():
+            if name in source:
+                raise DataError(f"{name} is in two files, {source[name].name} and {path.name}")
+            source[name] = path
+            points[landmark_set.index(name)] = point
+    return points, named
+
+
+def _check_case(case: CaseFiles, annotations: Annotations, landmark_set: LandmarkSet, space: str | None) -> Array:
+    """Read an image whole and check its points; return the world coordinates of its middle."""
+    path = Path(case.image)
+    if landmark_set.dimension == 3:
+        image, affine = volumes.read_volume(path)
+    else:
+        image, affine = cephalograms.read_film(path), cephalograms.film_affine(path)
+    if image.min() == image.max():
+        raise DataError(f"{path.name}: every {'voxel' if image.ndim == 3 else 'pixel'} is {image.min()}")
+    if all(np.isnan(points).all() for points in annotations.values()):
+        raise DataError("none of its points has coordinates")
+    for annotator, points in annotations.items():
+        if message := plausibility.explain_outside(points, affine, image.shape, landmark_set, space or "ras_mm"):
+            raise DataError(message if annotator == DEFAULT_ANNOTATOR else f"annotator '{annotator}': {message}")
+    return geometry.index_to_world(affine, (np.array(image.shape) - 1) / 2)
+
+
+def _missing(landmark_set: LandmarkSet, points: Array) -> list[str]:
+    """Say how many reference points there are not, ``points`` of shape (case, landmark, axis)."""
+    absent = np.isnan(points).any(axis=-1)
+    if not absent.any():
+        return []
+    counts = [f"{name} {n}" for name, n in zip(landmark_set.names, absent.sum(axis=0), strict=True) if n]
+    share = f"{int(absent.sum())} of {absent.size} reference points"
+    return [f"{share} are missing and will be left out of scores: {', '.join(counts)}"]
+
+
+def _listed(things: list[str], one: str, many: str) -> str:
+    return f"{len(things)} {one if len(things) == 1 else many}: {', '.join(things)}"
