@@ -108,7 +108,7 @@ class Case:
         ReferenceWithheldError
             For a case of a test split that was loaded without ``references=True``.
         """
-        self._check_not_withheld("reference landmarks")
+        self._check_not_withheld("landmarks are")
         return {} if self._read_annotations is None else dict(self._read_annotations())
 
     @property
@@ -130,14 +130,14 @@ class Case:
     @cached_property
     def mask(self) -> NDArray | None:
         """The label map, or None. Withheld like the landmarks: they could be derived from it."""
-        self._check_not_withheld("the mask")
+        self._check_not_withheld("the mask is")
         return None if self._read_mask is None else self._read_mask()
 
     def _check_not_withheld(self, what: str) -> None:
         if self.withheld:
             raise ReferenceWithheldError(
-                f"{what} of test split '{self.split}' (case '{self.id}') are withheld, so that training code cannot "
-                f"read them by accident; to score, use load_split('{self.split}', references=True)"
+                f"test split '{self.split}', case '{self.id}': {what} withheld, so that training code cannot read "
+                f"the reference by accident; to score, use load_split('{self.split}', references=True)"
             )
 
 

@@ -170,7 +170,7 @@ def _check(labels: ArrayLike, affine: ArrayLike) -> tuple[NDArray, Array]:
 
 
 def _largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the largest part of a mask that hangs together over faces, edges or corners."""
+    """Return the largest part of a mask that hangs together over faces, edges or corners: stray voxels are left out."""
     from scipy import ndimage
 
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
@@ -194,7 +194,7 @@ def _not_a_cerebellum(volume: NDArray, affine: Array, label: int) -> str:
     part = _largest_component(mask)
     if part.sum() < _MIN_LARGEST_SHARE * count:
         return "is in several pieces"
-    brain_centre, brain_size = _centre_and_size(volume > 0, affine)
+    brain_centre, brain_size = _centre_and_size(_largest_component(volume > 0), affine)
     centre, size = _centre_and_size(part, affine)
     extent = size / brain_size
     place = (centre - brain_centre) / brain_size

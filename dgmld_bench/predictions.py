@@ -134,6 +134,14 @@ class Predictions(BaseModel):
         except ValidationError as error:
             raise DataError(_explain(error, values)) from None
 
+    def __repr__(self) -> str:
+        return (
+            f"Predictions(track={self.track!r}, method={self.method!r}, backbone={self.backbone!r}, "
+            f"seeds={self.seeds}, splits={self.splits})"
+        )
+
+    __str__ = __repr__
+
     @model_validator(mode="before")
     @classmethod
     def _default_space(cls, values: Any) -> Any:

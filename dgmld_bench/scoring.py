@@ -58,6 +58,9 @@ class Reference:
     mm_per_unit: Array
     cases: Mapping[str, Case]
 
+    def __repr__(self) -> str:
+        return f"Reference(split={self.split.name!r}, cases={len(self.ids)})"
+
     @property
     def sha256(self) -> str:
         """Hash of ids, landmark names, coordinates (float64, little-endian) and millimetres per unit."""
@@ -129,6 +132,13 @@ class Score:
     strict: bool
     complete: bool
     notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        mre = _mean_std(self.per_seed_mm)["mean"]
+        return (
+            f"Score(split={self.reference.split.name!r}, method={self.predictions.method!r}, "
+            f"seeds={list(self.seeds)}, mre_mm={mre:.3f}, complete={self.complete})"
+        )
 
     @property
     def coverage(self) -> float:

@@ -72,6 +72,14 @@ def test_stray_voxels_change_nothing(seed: int) -> None:
     np.testing.assert_array_equal(derive.derive_landmarks(noisy, RAS), derive.derive_landmarks(BRAIN, RAS))
 
 
+def test_stray_voxels_outside_the_brain_do_not_hide_the_numbering() -> None:
+    wide = np.pad(BRAIN, 40)
+    noisy = wide.copy()
+    noisy[0, 0, 0] = noisy[-1, -1, -1] = noisy[0, -1, 0] = 3
+    assert derive.detect_scheme(noisy, RAS) == "fidon"
+    np.testing.assert_array_equal(derive.derive_landmarks(noisy, RAS), derive.derive_landmarks(wide, RAS))
+
+
 def test_what_is_unclear_is_refused() -> None:
     upside_down = BRAIN[:, :, ::-1]
     with pytest.raises(DataError, match="not low and at the back"):

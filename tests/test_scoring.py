@@ -51,6 +51,12 @@ def test_mean_and_deviation_over_seeds():
     assert value["mre_mm"]["ci95"] == pytest.approx([1, 3])  # cases agree, seeds do not
 
 
+def test_a_score_at_the_prompt_is_one_line_and_no_flood_of_points():
+    result = score_against(reference(), predictions((0, 3, 4)))
+    assert repr(result) == "Score(split='phantom-feta', method='m', seeds=[0], mre_mm=5.000, complete=False)"
+    assert len(repr(result.reference)) < 100 and len(str(result.predictions)) < 150
+
+
 def test_one_seed_has_no_deviation():
     assert score_against(reference(), predictions()).to_dict()["mre_mm"]["std"] is None
 
