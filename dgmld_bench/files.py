@@ -6,10 +6,11 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from dgmld_bench.errors import DataError
@@ -41,13 +42,25 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def new_folder(parent: Path, prefix: str) -> Path:
+    """Make a folder with a name that was not there before, readable by whom the user's other folders are."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    folder.chmod(0o777 & ~_umask())
+    return folder
 
 
 def write_text(path: Path, text: str) -> None:
@@ -124,3 +137,49 @@ def sha256_file(path: Path, progress: Callable[[int], None] | None = None) -> st
             if progress:
                 progress(len(block))
     return digest.hexdigest()
+
+
+_NOT_IN_NAMES = frozenset('<>:"|?*')  # no file on Windows has them, and programs that unpack take some as patterns
+
+
+def safe_path(name: str) -> PurePosixPath:
+    """Return a name from an archive or a server as a relative path that stays inside its folder.
+
+    Raises
+    ------
+    DataError
+        For an absolute name, one with ``..``, or one that not every system can store.
+
+    Examples
+    --------
+    >>> safe_path("train\\\\1.nii.gz")
+    PurePosixPath('train/1.nii.gz')
+    >>> safe_path("a/../../etc/passwd")
+    Traceback (most recent call last):
+    ...
+    dgmld_bench.errors.DataError: the name 'a/../../etc/passwd' leads out of its folder
+    """
+    shown = repr(name[:200])
+    slashed = name.replace("\\", "/")
+    parts = [part for part in slashed.split("/") if part not in ("", ".")]
+    if slashed.startswith("/") or slashed[1:2] == ":":
+        raise DataError(f"the name {shown} is absolute")
+    if ".." in parts:
+        raise DataError(f"the name {shown} leads out of its folder")
+    if not parts or any(c in _NOT_IN_NAMES or ord(c) < 32 for c in slashed):
+        raise DataError(f"the name {shown} cannot be stored")
+    if parts[0].startswith("-") or any(len(os.fsencode(part)) > 255 for part in parts):
+        raise DataError(f"the name {shown} cannot be stored")
+    return PurePosixPath(*parts)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how much may be written on the disk of a folder, which need not exist yet."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Whether an error says that the disk, a quota or the largest allowed file is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,3 +63,21 @@ def isbi_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     isbi(folder / "release", list(range(151, 301)))
     import_source("isbi", folder / "release", data_dir=folder)
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no program `mount` here, so no small disk to fill")
+    if done.returncode:
+        pytest.skip(f"a small disk to fill cannot be mounted here ({done.stderr.strip()})")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
