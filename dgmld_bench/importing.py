@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dgmld_bench import store
+from dgmld_bench import manifest, store
 from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.files import new_folder
 from dgmld_bench.sources import get_source
 from dgmld_bench.sources.base import COPY_PREFIX, Progress, Scan
 from dgmld_bench.store import CaseFiles, Problem, Register
@@ -86,6 +87,8 @@ def import_source(
                 raise NothingUsableError(_nothing_usable(name, root, scan.problems), scan.problems)
             if copy:
                 scan.cases = _copy(scan, root, folder, progress)
+            elif root.parent == folder and root.name.startswith(COPY_PREFIX):
+                scan.cases = [_renamed(case, lambda f: _relative(f, folder)) for case in scan.cases]
             register = Register(name, folder, tuple(scan.cases), tuple(scan.problems), scan.options)
             store.write_register(register)
             _remove_stale_copies(register)
@@ -107,7 +110,7 @@ def _copy(scan: Scan, root: Path, folder: Path, progress: Progress) -> list[Case
     Relative names are what the source wrote into the data folder itself; they stay.
     """
     names = sorted({f for c in scan.cases for f in (c.image, c.mask, *c.landmarks) if f and Path(f).is_absolute()})
-    place = Path(tempfile.mkdtemp(prefix=COPY_PREFIX, dir=folder))
+    place = new_folder(folder, COPY_PREFIX)
     copied: dict[str, str] = {}
     try:
         for n, name in enumerate(names):
@@ -117,18 +120,25 @@ def _copy(scan: Scan, root: Path, folder: Path, progress: Progress) -> list[Case
             shutil.copyfile(name, target)
             copied[name] = target.relative_to(folder).as_posix()
         progress("Copying", len(names), len(names))
+        manifest.write_manifest(place, {"kind": "copy", "from": str(root)})
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
-    return [
-        replace(
-            case,
-            image=copied.get(case.image, case.image),
-            mask=case.mask and copied.get(case.mask, case.mask),
-            landmarks=tuple(copied.get(f, f) for f in case.landmarks),
-        )
-        for case in scan.cases
-    ]
+    return [_renamed(case, lambda f: copied.get(f, f)) for case in scan.cases]
+
+
+def _renamed(case: CaseFiles, rename: Callable[[str], str]) -> CaseFiles:
+    return replace(
+        case,
+        image=rename(case.image),
+        mask=case.mask and rename(case.mask),
+        landmarks=tuple(rename(f) for f in case.landmarks),
+    )
+
+
+def _relative(name: str, folder: Path) -> str:
+    """Name a file that belongs to the data folder relative to it, so that the folder can be moved."""
+    return Path(name).relative_to(folder).as_posix() if Path(name).is_relative_to(folder) else name
 
 
 def _remove_stale_copies(register: Register) -> None:

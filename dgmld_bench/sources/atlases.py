@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from dgmld_bench import derive, markups, volumes
 from dgmld_bench.cases import Case
+from dgmld_bench.download import RemoteFile
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import sha256_file
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
@@ -25,6 +26,8 @@ from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
 
 IMAGE, LABELS = "srr.nii.gz", "parcellation.nii.gz"
 SCHEME: derive.Scheme = "fidon"
+_REPOSITORY = "LucasFidon/trustworthy-ai-fetal-brain-segmentation"
+_FOLDER = "data/fetal_brain_atlases"
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,34 @@ class Atlases(Source):
     splits = ("open-train", "open-val", "open-wu", "open-sb")
     licence = "CRL: non-commercial research and education, no re-posting; spina bifida: CC0 1.0; Chinese: none stated"
     url = "https://github.com/LucasFidon/trustworthy-ai-fetal-brain-segmentation"
+    terms = (
+        "Gholipour 2017 (CRL): solely for non-commercial educational and research purposes; do not post it anywhere "
+        "again. Fidon 2021 (spina bifida): CC0 1.0. Wu 2021 (Chinese): no licence stated. Cite the atlases you use."
+    )
     how_to_get = (
-        "Clone github.com/LucasFidon/trustworthy-ai-fetal-brain-segmentation and run "
-        "`dgmld-bench import atlases PATH` with PATH its folder data/fetal_brain_atlases."
+        "Run `dgmld-bench download atlases`. Or clone github.com/LucasFidon/trustworthy-ai-fetal-brain-segmentation "
+        "and run `dgmld-bench import atlases PATH` with PATH its folder data/fetal_brain_atlases."
     )
     commit: ClassVar[str] = "38cf1fb77bc896d133941b8f5388ef18feb2cae7"
+    mirrors: ClassVar[tuple[str, ...]] = (
+        f"https://raw.githubusercontent.com/{_REPOSITORY}/{commit}/{_FOLDER}",
+        f"https://github.com/{_REPOSITORY}/raw/{commit}/{_FOLDER}",
+        f"https://cdn.jsdelivr.net/gh/{_REPOSITORY}@{commit}/{_FOLDER}",
+    )
+
+    def remote(self) -> tuple[RemoteFile, ...]:
+        """Return the two files of every case that a split uses, at the pinned commit."""
+        wanted = {i for s in self.splits for i in get_split(s).case_ids or ()}
+        return tuple(
+            RemoteFile(f.path, tuple(f"{m}/{f.path}" for m in self.mirrors), f.bytes, f.sha256)
+            for f in published_files().values()
+            if f.case in wanted
+        )
+
+    def published_sha256(self, path: Path) -> str | None:
+        """Return the hash of a file of the pinned commit, known by the last three parts of its path."""
+        file = published_files().get("/".join(path.parts[-3:]))
+        return file.sha256 if file else None
 
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find the three project folders anywhere below ``path`` and the two files of each case."""

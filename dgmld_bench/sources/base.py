@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from dgmld_bench.cases import Case
+from dgmld_bench.download import RemoteFile
+from dgmld_bench.hub import HubDataset
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.splits import case_sort_key, get_split
 from dgmld_bench.store import CaseFiles, Problem, Register
@@ -45,6 +47,10 @@ class Source(ABC):
         One sentence with the command that gets the data.
     options : tuple of str
         Keyword arguments that ``scan`` takes, such as ``spacing_mm``.
+    steps : tuple of str
+        What a person does to get data that cannot be fetched.
+    holds_rar : bool
+        Whether what is fetched holds rar files, which need a program to unpack.
     """
 
     name: str
@@ -55,6 +61,16 @@ class Source(ABC):
     how_to_get: ClassVar[str]
     terms: ClassVar[str] = ""
     options: ClassVar[tuple[str, ...]] = ()
+    steps: ClassVar[tuple[str, ...]] = ()
+    holds_rar: ClassVar[bool] = False
+
+    def remote(self) -> HubDataset | tuple[RemoteFile, ...]:
+        """Where the data can be fetched; empty when they are generated, or had by agreement only."""
+        return ()
+
+    def published_sha256(self, path: Path) -> str | None:
+        """Return the hash that a file of this source was published with, where there is one."""
+        return None
 
     @abstractmethod
     def scan(self, path: Path, **options: Any) -> Scan:

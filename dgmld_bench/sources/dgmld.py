@@ -28,6 +28,7 @@ import numpy as np
 from dgmld_bench import derive, geometry, markups, volumes
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
+from dgmld_bench.hub import HubDataset
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
 from dgmld_bench.sources.base import Progress, Scan, Source, folders_below, missing_problem, visible
 from dgmld_bench.splits import case_sort_key, get_split
@@ -84,10 +85,19 @@ class Dgmld(Source):
     splits = ("atlas", "lfc-val", "lfc", "feta")
     licence = "LFC and labels: see the release; FeTA: research and education only, terms accepted on Synapse"
     url = "https://huggingface.co/datasets/haifan-gong/LFC"
-    how_to_get = (
-        "Download huggingface.co/datasets/haifan-gong/LFC, unpack its archives into one folder, and run "
-        "`dgmld-bench import dgmld PATH` on it."
+    terms = (
+        "FeTA 2.1 (split feta): for research and education only; its owners ask you to register and to accept their "
+        "terms at synapse.org (syn25649159) before you use it. LFC and the atlases: see the page of the "
+        "release; the CRL atlas is for non-commercial research and education only."
     )
+    how_to_get = (
+        "Run `dgmld-bench download dgmld`. Or download huggingface.co/datasets/haifan-gong/LFC, unpack its archives "
+        "into one folder, and run `dgmld-bench import dgmld PATH` on it."
+    )
+
+    def remote(self) -> HubDataset:
+        """Return the authors' data set on the Hugging Face hub."""
+        return HubDataset("haifan-gong/LFC")
 
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find the release's folders anywhere below ``path`` and check every case's files."""

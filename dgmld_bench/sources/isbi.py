@@ -11,6 +11,7 @@ from typing import Any
 
 from dgmld_bench import cephalograms
 from dgmld_bench.cases import Case
+from dgmld_bench.download import RemoteFile
 from dgmld_bench.errors import DataError
 from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
 from dgmld_bench.sources.base import Scan, Source, folders_below, missing_problem, visible
@@ -30,10 +31,18 @@ class Isbi(Source):
     splits = ("isbi-train", "isbi-val", "isbi")
     licence = "none stated: research use, not redistributable"
     url = "https://figshare.com/s/37ec464af8e81ae6ebbf"
+    terms = "No licence is stated: use it for research only, and do not pass it on. Cite Wang et al. 2016."
     how_to_get = (
-        "Download figshare.com/s/37ec464af8e81ae6ebbf, unpack AnnotationsByMD.rar and RawImage.rar into one folder, "
-        "and run `dgmld-bench import isbi PATH` on it."
+        "Run `dgmld-bench download isbi`. Or download figshare.com/s/37ec464af8e81ae6ebbf, unpack AnnotationsByMD.rar "
+        "and RawImage.rar into one folder, and run `dgmld-bench import isbi PATH` on it."
     )
+    holds_rar = True
+
+    def remote(self) -> tuple[RemoteFile, ...]:
+        """Return the article as one zip of rar files. Figshare packs it anew each time: size and hash are not known."""
+        article = "articles/3471833?private_link=37ec464af8e81ae6ebbf"
+        hosts = ("figshare.com/ndownloader", "ndownloader.figshare.com")
+        return (RemoteFile("ISBI2015.zip", tuple(f"https://{host}/{article}" for host in hosts)),)
 
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find films and both doctors' annotations anywhere below ``path``."""

@@ -41,6 +41,13 @@ class Pku(Source):
         "(case,landmark,x,y[,annotator]), and run `dgmld-bench import pku PATH --spacing-mm S`."
     )
     options = ("spacing_mm",)
+    steps = (
+        "Write to the authors of Zeng et al. 2021 (the address is in the paper) and ask for the cephalograms.",
+        "Put the films into PATH/images/, one bmp, png, jpg or tif per case, named as the case.",
+        "Put the points into PATH/landmarks.csv: case,landmark,x,y[,annotator], in pixels of these films.",
+        "Ask for the spacing of the pixels in millimetres too; it is never assumed.",
+        "Run `dgmld-bench import pku PATH --spacing-mm S`.",
+    )
 
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find the folder with ``images/`` and ``landmarks.csv`` anywhere below ``path``."""

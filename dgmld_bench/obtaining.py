@@ -1,0 +1,246 @@
+"""Getting a source: fetch, unpack, write the manifest, import. Placed whole or not at all; what arrived is kept.
+
+Everything happens in ``<data>/<source>/``: what arrives waits in ``.incoming/`` (with what is needed to resume), the
+unpacked tree is built in a new ``files-…/`` with its ``manifest.json``, and the register, written last, makes it count.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dgmld_bench import archives, download, hub, manifest, store
+from dgmld_bench.download import PATIENT, Patience, RemoteFile, Report
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.files import is_full_disk, new_folder, read_json, safe_path, write_json
+from dgmld_bench.hub import HubDataset
+from dgmld_bench.importing import NothingUsableError, import_source
+from dgmld_bench.manifest import Manifest
+from dgmld_bench.sources import get_source
+from dgmld_bench.sources.base import COPY_PREFIX, Progress, Source
+from dgmld_bench.store import Register
+
+INCOMING, ACCEPTED, LOCK = ".incoming", "accepted.json", ".download.lock"
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """A source on disk: its register, the manifest of its files, and whether anything had to be fetched."""
+
+    register: Register
+    manifest: Manifest
+    fetched: bool
+
+
+def is_accepted(source: Source, data_dir: Path | str | None = None) -> bool:
+    """Whether the user has accepted the licence and the terms of a source as they are now."""
+    path = store.source_dir(source.name, data_dir) / ACCEPTED
+    return path.is_file() and read_json(path) == _agreement(source)
+
+
+def accept(source: Source, data_dir: Path | str | None = None) -> None:
+    """Note that the user has accepted the licence and the terms of a source."""
+    write_json(store.source_dir(source.name, data_dir) / ACCEPTED, _agreement(source))
+
+
+def _agreement(source: Source) -> dict[str, str]:
+    return {"licence": source.licence, "terms": source.terms}
+
+
+def where_to_fetch(
+    name: str, revision: str | None = None, mirror: str | None = None
+) -> HubDataset | tuple[RemoteFile, ...]:
+    """Return where a source can be fetched: its own addresses, or a mirror instead (for a hub: another endpoint).
+
+    Raises
+    ------
+    UsageError
+        For an unknown source, a mirror that is no address, or a revision where there is none to choose.
+    DataError
+        When the source cannot be fetched; the message says how to get it.
+    """
+    source = get_source(name)
+    remote = source.remote()
+    if mirror is not None and not mirror.startswith(("http://", "https://")):
+        raise UsageError(f"--mirror {mirror}: expected an address that starts with https:// or http://")
+    if isinstance(remote, HubDataset):
+        return replace(remote, revision=revision or remote.revision, endpoint=mirror and mirror.rstrip("/"))
+    if not remote:
+        steps = "".join(f"\n  {n}. {step}" for n, step in enumerate(source.steps, 1))
+        raise DataError(f"source '{name}' cannot be fetched: {source.licence}.{steps or f' {source.how_to_get}'}")
+    if revision is not None:
+        raise UsageError(f"source '{name}' has no --revision: its files are pinned")
+    if mirror is not None:
+        remote = tuple(replace(f, urls=(f"{mirror.rstrip('/')}/{f.path}",)) for f in remote)
+    return remote
+
+
+def download_source(
+    name: str,
+    *,
+    data_dir: Path | str | None = None,
+    revision: str | None = None,
+    mirror: str | None = None,
+    patience: Patience = PATIENT,
+    report: Report = lambda transfer: None,
+    progress: Progress = lambda step, done, total: None,
+) -> Obtained:
+    """Bring a source onto the disk and register its complete cases. Files that are there and intact stay.
+
+    Parameters
+    ----------
+    name : str
+        ``dgmld``, ``atlases`` or ``isbi``.
+    data_dir : path, optional
+        The data folder; else ``DGMLD_BENCH_DATA``, else the platform's user data folder.
+    revision : str, optional
+        For a source on a hub: a branch, a tag or a commit.
+    mirror : str, optional
+        Ask here instead of at the source's own addresses: ``MIRROR/<path of the file>``, or the endpoint of a hub.
+    patience : Patience
+        How often and how long to try.
+    report, progress : callable
+        Called with a :class:`~dgmld_bench.download.Transfer`, and with (step, done, total) when files are prepared.
+
+    Raises
+    ------
+    UsageError
+        For an unknown source, revision or mirror.
+    DataError
+        When the data cannot be had, are damaged, or do not fit on the disk. What was registered before stays, and
+        what has arrived is kept for the next call.
+    """
+    from filelock import FileLock, Timeout
+
+    remote = where_to_fetch(name, revision, mirror)
+    if get_source(name).holds_rar:
+        archives.check_rar_program()
+    folder = store.source_dir(name, data_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / LOCK, timeout=0):
+            return _obtain(name, folder, remote, patience, report, progress)
+    except Timeout:
+        raise DataError(f"{folder}: another download of '{name}' is running; wait for it to end") from None
+    except OSError as error:
+        where = error.filename2 or error.filename or folder
+        what = "the disk is full" if is_full_disk(error) else error.strerror or error
+        raise DataError(
+            f"{where}: {what}; nothing was placed. What arrived is kept: run the same command again"
+        ) from None
+
+
+def _obtain(
+    name: str,
+    folder: Path,
+    remote: HubDataset | tuple[RemoteFile, ...],
+    patience: Patience,
+    report: Report,
+    progress: Progress,
+) -> Obtained:
+    incoming, data_dir = folder / INCOMING, folder.parent
+    listing = hub.list_dataset(remote, patience=patience) if isinstance(remote, HubDataset) else None
+    origin = _origin(get_source(name), listing)
+    place, intact = _placed(folder, origin, progress)
+    fetched = place is None or not intact
+    if fetched:
+        if listing is not None:
+            hub.fetch_dataset(listing, incoming, patience=patience, report=report)
+            arrived = {f.path: True for f in listing.files}
+        else:
+            assert isinstance(remote, tuple)
+            if place is not None:
+                _reuse(remote, place, incoming)
+            download.fetch_files(remote, incoming, patience=patience, report=report)
+            arrived = {f.path: f.sha256 is not None for f in remote}
+        place = _build(incoming, arrived, folder, origin, progress)
+    assert place is not None
+    try:
+        register = None if fetched else _registered(name, folder, place)
+        register = register or import_source(name, place, data_dir=data_dir, progress=progress)
+    except NothingUsableError as error:
+        shutil.rmtree(place, ignore_errors=True)
+        raise NothingUsableError(f"{error}\nWhat was fetched is kept in {incoming}", error.problems) from None
+    shutil.rmtree(incoming, ignore_errors=True)
+    placed = manifest.read_manifest(place)
+    assert placed is not None
+    return Obtained(register, placed, fetched)
+
+
+def _origin(source: Source, listing: hub.Listing | None) -> dict[str, Any]:
+    """Say in the manifest what was fetched: the commit, or the hash (else the official address) of each file."""
+    if listing is not None:
+        return {"kind": "hub", "from": source.url, "repository": listing.dataset.repo, "commit": listing.commit}
+    official = source.remote()
+    assert isinstance(official, tuple)
+    return {"kind": "files", "from": source.url, "files": {f.path: f.sha256 or f.urls[0] for f in official}}
+
+
+def _placed(folder: Path, origin: dict[str, Any], progress: Progress) -> tuple[Path | None, bool]:
+    """Return the folder that holds these very data already, if there is one, and whether all of it is intact."""
+    for place in sorted(folder.glob(f"{COPY_PREFIX}*")):
+        try:
+            found = manifest.read_manifest(place)
+        except DataError:
+            continue
+        if found is not None and found.origin == origin:
+            return place, not manifest.find_differences(place, found, partial(progress, "Checking what is here"))
+    return None, False
+
+
+def _registered(name: str, folder: Path, place: Path) -> Register | None:
+    """Return the register when it names files in this place."""
+    if not store.has_register(name, folder.parent):
+        return None
+    register = store.read_register(name, folder.parent)
+    return register if any(register.path(c.image).is_relative_to(place) for c in register.cases) else None
+
+
+def _reuse(files: tuple[RemoteFile, ...], place: Path, incoming: Path) -> None:
+    """Take over files from a place that lost some; they are checked as if they had just arrived."""
+    for file in files:
+        source, target = place / safe_path(file.path), incoming / safe_path(file.path)
+        if file.sha256 and source.is_file() and not target.exists():
+            _link(source, target)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, which costs no space; copy it where the file system has no second names."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _build(incoming: Path, arrived: dict[str, bool], folder: Path, origin: dict[str, Any], progress: Progress) -> Path:
+    """Unpack what arrived into a new folder beside it, with a manifest; archives themselves do not go there.
+
+    ``arrived`` says of each file whether its hash was checked. A broken archive whose hash nobody knows may have
+    arrived broken: it is fetched anew the next time.
+    """
+    place = new_folder(folder, COPY_PREFIX)
+    try:
+        for n, (name, checked) in enumerate(sorted(arrived.items())):
+            progress("Unpacking", n, len(arrived))
+            path, target = incoming / safe_path(name), place / safe_path(name)
+            if not archives.is_archive(path):
+                _link(path, target)
+                continue
+            try:
+                archives.unpack(path, target.parent)
+            except archives.BrokenArchiveError as error:
+                if checked:
+                    raise
+                path.unlink()
+                raise DataError(f"{error}. It was thrown away: run the same command again to fetch it anew") from None
+        progress("Unpacking", len(arrived), len(arrived))
+        manifest.write_manifest(place, origin)
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    return place
