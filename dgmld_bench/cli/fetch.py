@@ -1,55 +1,331 @@
-"""``dgmld-bench download``: data onto the user's disk."""
+"""Commands about what is on the user's disk: ``download``, ``verify`` and ``remove``."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dgmld_bench.cli.app import DataDir
+from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+from dgmld_bench.cli.terminal import make_console, progress_bars
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dgmld_bench.download import Report, Transfer
+    from dgmld_bench.sources.base import Source
+    from dgmld_bench.store import Register
+    from dgmld_bench.upkeep import Checked, Contents
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands to the application."""
     app.command()(download)
+    app.command()(verify)
+    app.command()(remove)
 
 
 def download(
     sources: Annotated[
-        list[str] | None, typer.Argument(help="Sources, as `dgmld-bench datasets` lists them. Default: dgmld.")
+        list[str] | None,
+        typer.Argument(metavar="SOURCE", help="dgmld, atlases, isbi, phantom. Default: dgmld.", show_default=False),
+    ] = None,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept licence and terms without being asked, in scripts.")
+    ] = False,
+    revision: Annotated[
+        str | None,
+        typer.Option(metavar="REV", help="dgmld: a branch, tag or commit. Default: main.", show_default=False),
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Fetch URL/<path of the file> instead; dgmld: the endpoint of another hub.",
+            show_default=False,
+        ),
     ] = None,
     size: Annotated[
-        Literal["full", "small"], typer.Option(help="phantom only: 315 cases, or the first 46 of them for a try.")
+        Literal["full", "small"], typer.Option(help="phantom: 315 cases, or the first 46 of them for a try.")
     ] = "full",
     data_dir: DataDir = None,
+    json: JsonPath = None,
 ) -> None:
-    """Get a source's data: the phantom is generated; for the others, prints how to get and import them.
+    """Get a source's data and register its cases.
 
-    dgmld-bench download phantom
+    Licence and terms are shown once, and asked for. An interrupted download goes on where it stopped when the same
+    command runs again. Every file is checked before it counts; nothing is placed by halves.
+
+    \b
+    Examples:
+      dgmld-bench download                     # the authors' release, from the Hugging Face hub
+      dgmld-bench download atlases isbi
+      dgmld-bench download phantom             # generated here, nothing is fetched
+      dgmld-bench download atlases --accept-licence --data-dir /data/dgmld
+
+    Exit code: 0 when all is there, 1 when something could not be had, 2 for a wrong call.
     """
+    from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
+    from dgmld_bench.obtaining import where_to_fetch
+    from dgmld_bench.sources import get_source
+
+    names = list(dict.fromkeys(sources or ["dgmld"]))
+    found = [get_source(name) for name in names]
+    console = make_console(stderr=json is not None and str(json) == "-")
+    wanted, failed = [], []
+    for source in found:
+        try:
+            if source.name != "phantom":
+                where_to_fetch(source.name, revision, mirror)
+                _agree(console, source, accept_licence, data_dir)
+            wanted.append(source.name)
+        except UsageError:
+            raise
+        except DataError as error:
+            failed.append(str(error))
+    results = []
+    for name in wanted:
+        try:
+            results.append(
+                _generate(console, size, data_dir)
+                if name == "phantom"
+                else _fetch(console, name, data_dir, revision, mirror)
+            )
+        except DgmldBenchError as error:
+            failed.append(str(error))
+    emit_json({"downloaded": results, "failed": failed}, json)
+    if failed:
+        raise DataError("\n".join(failed))
+
+
+def verify(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SOURCE", help="Sources to check. Default: all that are on disk.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    json: JsonPath = None,
+) -> None:
+    """Check every file on disk again.
+
+    Downloaded and copied files are compared with the SHA-256 they were placed with, atlases that you linked with the
+    published one. Other linked or generated data have no known hash: every case is read whole, which finds files that
+    are gone, truncated or damaged, but not files that were exchanged for other valid ones.
+
+    Exit code: 0 when all is well, 1 when a file is gone, changed or cannot be read.
+    """
+    from dataclasses import asdict
+
     from dgmld_bench.errors import DataError
-    from dgmld_bench.sources import get_source, how_to_get
+    from dgmld_bench.upkeep import sources_on_disk, verify_source
 
-    missing = []
-    for name in sources or ["dgmld"]:
-        get_source(name)
-        if name == "phantom":
-            _generate(size, data_dir)
-        else:
-            missing.append(f"source '{name}' is not fetched by this version. {how_to_get(name)}")
-    if missing:
-        raise DataError("\n".join(missing))
+    console = make_console(stderr=json is not None and str(json) == "-")
+    names = sources or sources_on_disk(data_dir)
+    if not names:
+        from dgmld_bench.store import data_dir as folder_of
+
+        raise DataError(f"no source is in {folder_of(data_dir)}: nothing to verify. `dgmld-bench datasets` says more")
+    checked = []
+    for name in names:
+        with progress_bars(console) as progress:
+            checked.append(verify_source(name, data_dir=data_dir, progress=progress))
+        _show_checked(console, checked[-1])
+    emit_json(
+        {
+            "ok": not any(c.problems for c in checked),
+            "sources": [asdict(c) | {"folder": str(c.folder)} for c in checked],
+        },
+        json,
+    )
+    wrong = sum(len(c.problems) for c in checked)
+    if wrong:
+        raise DataError(f"{wrong} file{'s are' if wrong > 1 else ' is'} gone, changed or unreadable")
 
 
-def _generate(size: Literal["full", "small"], data_dir: DataDir) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def remove(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="As `dgmld-bench datasets` lists them, or own/NAME.", show_default=False),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    json: JsonPath = None,
+) -> None:
+    """Remove a source from the data folder.
+
+    Deletes what was downloaded, copied, generated or derived there. Linked data, and anything that this program did
+    not write, stay where they are.
+    """
+    from rich.filesize import decimal
+    from rich.markup import escape
+
+    from dgmld_bench.errors import DataError, UsageError
+    from dgmld_bench.upkeep import list_contents, remove_source
+
+    console = make_console(stderr=json is not None and str(json) == "-")
+    contents = list_contents(source, data_dir)
+    console.print(f"[bold]{source}[/] in {escape(str(contents.folder))}: {decimal(contents.bytes)} will be deleted.")
+    _show_staying(console, contents)
+    if not yes:
+        if not _can_ask():
+            raise UsageError("there is no terminal to ask on; pass --yes to remove it")
+        if not typer.confirm("Remove it?", err=console.stderr):
+            raise DataError("nothing was removed")
+    contents = remove_source(source, data_dir)
+    emit_json({"removed": source, "folder": str(contents.folder), "bytes": contents.bytes}, json)
+    console.print(f"Removed {source}.")
+
+
+def _agree(console: Console, source: Source, accepted: bool, data_dir: Path | None) -> None:
+    """Show licence and terms unless they were accepted before, and ask; UsageError where nobody can be asked."""
+    from rich.markup import escape
+    from rich.padding import Padding
+
+    from dgmld_bench.errors import DataError, UsageError
+    from dgmld_bench.obtaining import accept, is_accepted
+
+    if is_accepted(source, data_dir):
+        return
+    console.print(f"[bold]{source.name}[/]  {escape(source.title)}")
+    for text in (source.url, f"Licence: {source.licence}", source.terms and f"Terms: {source.terms}"):
+        if text:
+            console.print(Padding(escape(text), (0, 0, 0, 2), expand=False))
+    if not accepted:
+        if not _can_ask():
+            raise UsageError(
+                f"the licence and terms of '{source.name}' above need your consent, and there is no terminal to ask "
+                "on; if you accept them, pass --accept-licence"
+            )
+        if not typer.confirm("Do you accept them?", err=console.stderr):
+            raise DataError(f"licence and terms of '{source.name}' were not accepted; nothing was fetched")
+    accept(source, data_dir)
+
+
+def _can_ask() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _fetch(
+    console: Console, name: str, data_dir: Path | None, revision: str | None, mirror: str | None
+) -> dict[str, Any]:
+    from rich.filesize import decimal
+    from rich.markup import escape
+
+    from dgmld_bench.obtaining import download_source
+
+    with _transfer_bars(console, name) as (report, progress):
+        got = download_source(
+            name, data_dir=data_dir, revision=revision, mirror=mirror, report=report, progress=progress
+        )
+    size = sum(f.bytes for f in got.manifest.files.values())
+    what = "fetched" if got.fetched else "here already, all intact"
+    console.print(f"[bold]{name}[/]: {len(got.manifest.files)} files, {decimal(size)}, {what}.")
+    counts = _show_counts(console, got.register)
+    console.print(f"In {escape(str(got.register.folder))}")
+    return {
+        "source": name,
+        "folder": str(got.register.folder),
+        "fetched": got.fetched,
+        "files": len(got.manifest.files),
+        "bytes": size,
+        "origin": got.manifest.origin,
+        "cases": counts,
+        "problems": [str(p) for p in got.register.problems],
+    }
+
+
+def _generate(console: Console, size: Literal["full", "small"], data_dir: Path | None) -> dict[str, Any]:
+    from rich.markup import escape
 
     from dgmld_bench.sources.phantom import SOURCE
 
-    columns = (TextColumn("generating the phantom"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        task = progress.add_task("", total=None)
-        register = SOURCE.generate(
-            data_dir, size=size, progress=lambda done, total: progress.update(task, completed=done, total=total)
+    with progress_bars(console) as progress:
+        made = SOURCE.generate(
+            data_dir, size=size, progress=lambda done, total: progress("Generating the phantom", done, total)
         )
-    typer.echo(f"{len(register.cases)} simulated cases are in {register.folder}")
+    console.print(f"{len(made.cases)} simulated cases are in {escape(str(made.folder))}", soft_wrap=True)
+    counts = {split: made.count(split) for split in SOURCE.splits}
+    return {"source": SOURCE.name, "folder": str(made.folder), "fetched": False, "cases": counts}
+
+
+def _show_counts(console: Console, found: Register) -> dict[str, int]:
+    """Print the cases of each split and what the import found; return the counts."""
+    from rich.markup import escape
+    from rich.padding import Padding
+
+    from dgmld_bench.sources import get_source
+    from dgmld_bench.splits import get_split
+
+    counts = {split: found.count(split) for split in get_source(found.source).splits}
+    cases = ", ".join(f"{split} {count}/{get_split(split).n_cases}" for split, count in counts.items())
+    console.print(f"Cases: {cases}")
+    for problem in found.problems:
+        console.print(Padding(f"[yellow]{escape(str(problem))}[/]", (0, 0, 0, 2), expand=False))
+    return counts
+
+
+def _show_checked(console: Console, checked: Checked) -> None:
+    from rich.markup import escape
+
+    parts = [f"{checked.hashed} files compared with their SHA-256"] if checked.hashed else []
+    if checked.read:
+        parts.append(f"{checked.read} read whole (no SHA-256 of them is known, so nothing to compare with)")
+    state = "[red]not intact[/]" if checked.problems else "[green]intact[/]"
+    console.print(f"[bold]{checked.source}[/]: {state}; {', '.join(parts) or 'no file'}.", soft_wrap=True)
+    for problem in checked.problems:
+        console.print(f"  {escape(str(problem))}", soft_wrap=True)
+    if checked.problems:
+        console.print("  A download gets damaged files anew; linked data must be repaired where they lie.")
+
+
+def _show_staying(console: Console, contents: Contents) -> None:
+    from rich.markup import escape
+
+    if contents.linked:
+        console.print(f"  {contents.linked} linked files lie elsewhere and stay where they are.")
+    if contents.unknown:
+        more = f" and {len(contents.unknown) - 3} more" if len(contents.unknown) > 3 else ""
+        named = ", ".join(str(p.relative_to(contents.folder)) for p in contents.unknown[:3])
+        console.print(f"  Not written by this program, stays: {escape(named)}{more}.")
+
+
+@contextmanager
+def _transfer_bars(console: Console, name: str) -> Iterator[tuple[Report, Any]]:
+    """Show one bar for all files and one for the file under way, then bars for what is done with them."""
+    from rich.markup import escape
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with progress_bars(console) as steps, bars:
+        total = bars.add_task(name, total=None, visible=False)
+        current = bars.add_task("", total=None, visible=False)
+        shown = [""]
+
+        def report(transfer: Transfer) -> None:
+            count = f"{name}: {transfer.files_done}/{transfer.files} files"
+            bars.update(total, description=count, completed=transfer.done, total=transfer.bytes, visible=True)
+            if transfer.file and transfer.file != shown[0]:
+                bars.reset(current, description=f"  {escape(transfer.file[-48:])}", visible=True)
+                shown[0] = transfer.file
+            if transfer.file:
+                bars.update(current, completed=transfer.file_done, total=transfer.file_bytes)
+            if transfer.note:
+                console.print(f"  {escape(transfer.file)} {escape(transfer.note)}".rstrip(), soft_wrap=True)
+
+        def progress(step: str, done: int, count: int) -> None:
+            bars.update(total, visible=False)
+            bars.update(current, visible=False)
+            steps(step, done, count)
+
+        yield report, progress

@@ -1,0 +1,202 @@
+"""Looking after what is on disk: check it again, and remove it. Files outside the data folder are never touched."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from dgmld_bench import manifest, store
+from dgmld_bench.errors import DataError, DgmldBenchError
+from dgmld_bench.files import sha256_file
+from dgmld_bench.obtaining import ACCEPTED, INCOMING, LOCK
+from dgmld_bench.sources import SOURCE_NAMES, get_source
+from dgmld_bench.sources.base import COPY_PREFIX, Progress
+from dgmld_bench.store import CaseFiles, Problem, Register
+
+_LOCKS = (LOCK, ".lock")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What became of the files of one source.
+
+    Attributes
+    ----------
+    hashed : int
+        Files compared with the SHA-256 that they were placed or published with.
+    read : int
+        Files without a known SHA-256: they were read whole, and there is nothing to compare them with.
+    problems : tuple of Problem
+        Every file that is gone, changed or cannot be read.
+    """
+
+    source: str
+    folder: Path
+    hashed: int
+    read: int
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What removing a source would delete: files of the data folder; and what it would leave alone."""
+
+    source: str
+    folder: Path
+    paths: tuple[Path, ...]
+    bytes: int
+    linked: int
+    unknown: tuple[Path, ...]
+
+
+def sources_on_disk(data_dir: Path | str | None = None) -> list[str]:
+    """Return the names of the sources that have a register, the user's own centres last."""
+    return [n for n in SOURCE_NAMES if store.has_register(n, data_dir)] + store.own_sources(data_dir)
+
+
+def verify_source(
+    name: str, *, data_dir: Path | str | None = None, progress: Progress = lambda step, done, total: None
+) -> Checked:
+    """Check every file of a source again.
+
+    Files that were downloaded or copied are compared with the manifest, files whose hash is published with that hash.
+    For the rest (linked data, generated data) no hash is known: each case is read whole.
+
+    Raises
+    ------
+    DataError
+        When the source is not on disk, or its register or manifest cannot be read.
+    """
+    register = store.read_register(name, data_dir)
+    problems: list[Problem] = []
+    hashed: set[Path] = set()
+    for place in sorted(register.folder.glob(f"{COPY_PREFIX}*")):
+        placed = manifest.read_manifest(place)
+        if placed is not None:
+            hashed |= {place / f for f in placed.files}
+            wrong = manifest.find_differences(place, placed, partial(progress, "Comparing SHA-256"))
+            problems += [Problem(str(place / f), what) for f, what in wrong.items()]
+    read: set[Path] = set()
+    for n, case in enumerate(register.cases):
+        progress("Checking cases", n, len(register.cases))
+        paths = {register.path(f) for f in (case.image, case.mask, *case.landmarks) if f}
+        published = {p: sha for p in paths - hashed if (sha := get_source(name).published_sha256(p))}
+        problems += [_problem(case, f"{p} is gone") for p in sorted(paths - hashed) if not p.is_file()]
+        for path, expected in published.items():
+            if path.is_file() and (found := sha256_file(path)) != expected:
+                problems.append(_problem(case, f"{path}: expected SHA-256 {expected}, got {found}"))
+        hashed |= {p for p in published if p.is_file()}
+        rest = {p for p in paths - hashed - set(published) if p.is_file()}
+        if rest and all(p.is_file() for p in paths):
+            problems += _read(case, register, rest, data_dir)
+        read |= rest
+    progress("Checking cases", len(register.cases), len(register.cases))
+    return Checked(name, register.folder, len([p for p in hashed if p.is_file()]), len(read), tuple(problems))
+
+
+def _problem(case: CaseFiles, message: str) -> Problem:
+    return Problem(f"{case.split}/{case.id}", message, case.split)
+
+
+def _read(case: CaseFiles, register: Register, paths: set[Path], data_dir: Path | str | None) -> list[Problem]:
+    """Read what these files of a case hold; return what is wrong with it."""
+    split = store.find_split(case.split, data_dir)
+    try:
+        landmark_set = store.landmark_set_of(split, data_dir)
+        opened = get_source(register.source).read(case, landmark_set, register, withheld=False)
+        if register.path(case.image) in paths:
+            _ = opened.image, opened.affine
+        if case.mask and register.path(case.mask) in paths:
+            _ = opened.mask
+        if not paths.isdisjoint(map(register.path, case.landmarks)):
+            _ = opened.annotations
+    except (DgmldBenchError, OSError, ValueError, EOFError) as error:
+        return [_problem(case, str(error))]
+    return []
+
+
+def list_contents(name: str, data_dir: Path | str | None = None) -> Contents:
+    """Return what of a source lies in the data folder, so that a person can decide on removing it.
+
+    Only what this program wrote counts: downloads, copies, generated and derived files, the register. Linked data and
+    anything else in the folder stay.
+
+    Raises
+    ------
+    DataError
+        When nothing of the source is there, or its folder is a link to somewhere else.
+    """
+    folder = store.source_dir(name, data_dir)
+    if not name.startswith("own/"):
+        get_source(name)
+    if folder.is_symlink():
+        raise DataError(
+            f"{folder} is a link to {folder.resolve()}; remove the link yourself, its target is not touched"
+        )
+    own = [p for p in (folder / store.REGISTER, folder / ACCEPTED, folder / INCOMING) if p.exists()]
+    own += sorted(folder.glob(f"{COPY_PREFIX}*"))
+    linked: set[str] = set()
+    single: set[Path] = set()
+    if store.has_register(name, data_dir):
+        for case in store.read_register(name, data_dir).cases:
+            for file in {f for f in (case.image, case.mask, *case.landmarks) if f} - linked:
+                path = folder / file
+                if Path(file).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
+                    linked.add(file)
+                elif path.is_file() and not Path(file).parts[0].startswith(COPY_PREFIX):
+                    single.add(path)
+    own += sorted(single)
+    if not own:
+        raise DataError(f"nothing of source '{name}' is in {folder.parent}")
+    files = [f for p in own for f in ([p] if not p.is_dir() or p.is_symlink() else _files_below(p))]
+    known = {*files, *(folder / lock for lock in _LOCKS)}
+    unknown = tuple(f for f in _files_below(folder) if f not in known)
+    return Contents(name, folder, tuple(own), sum(f.lstat().st_size for f in files), len(linked), unknown)
+
+
+def remove_source(name: str, data_dir: Path | str | None = None) -> Contents:
+    """Remove what :func:`list_contents` lists; folders that become empty go too.
+
+    Raises
+    ------
+    DataError
+        When nothing of the source is there, or a download or an import of it is running.
+    """
+    contents = list_contents(name, data_dir)
+    with _locked(contents.folder, name):
+        contents = list_contents(name, data_dir)
+        for path in sorted(contents.paths, key=lambda p: p.name != store.REGISTER):  # first, so that it never lies
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    for lock in _LOCKS:
+        (contents.folder / lock).unlink(missing_ok=True)
+    for place in sorted((p for p in contents.folder.rglob("*") if p.is_dir()), reverse=True):
+        _remove_if_empty(place)
+    _remove_if_empty(contents.folder)
+    return contents
+
+
+@contextmanager
+def _locked(folder: Path, name: str) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / _LOCKS[0], timeout=0), FileLock(folder / _LOCKS[1], timeout=0):
+            yield
+    except Timeout:
+        raise DataError(f"{folder}: a download or an import of '{name}' is running; wait for it to end") from None
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if not p.is_dir() or p.is_symlink())
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not folder.is_symlink() and not any(folder.iterdir()):
+        folder.rmdir()
