@@ -183,5 +183,5 @@ def test_errors_of_different_references_are_not_ranked_together(repository, data
     path = repository / "leaderboard/errors/ceph/good-unet/isbi.json"
     value = json.loads(path.read_text())
     path.write_text(json.dumps({**value, "reference_sha256": "0" * 64}))
-    with pytest.raises(DataError, match="split 'isbi': .* were verified against different references"):
+    with pytest.raises(DataError, match=r"split 'isbi': .* were verified against different references"):
         build_board(repository, tmp_path / "no data")
