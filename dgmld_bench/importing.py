@@ -37,7 +37,9 @@ def import_source(
 ) -> Register:
     """Verify a folder that holds a source's data, and register its complete cases in the data folder.
 
-    The register is written last and in one step: when anything fails, what was registered before stays.
+    The register is written last and in one step: when anything fails, what was registered before stays. A release may
+    lie in several folders, imported one after the other: what is registered of splits that this folder does not hold
+    stays too.
 
     Parameters
     ----------
@@ -90,6 +92,7 @@ def import_source(
             elif root.parent == folder and root.name.startswith(COPY_PREFIX):
                 scan.cases = [_renamed(case, lambda f: _relative(f, folder)) for case in scan.cases]
             register = Register(name, folder, tuple(scan.cases), tuple(scan.problems), scan.options)
+            register = _keep_other_splits(register, data_dir)
             store.write_register(register)
             _remove_stale_copies(register)
     except Timeout:
@@ -102,6 +105,24 @@ def import_source(
 def _nothing_usable(name: str, root: Path, problems: list[Problem]) -> str:
     found = "".join(f"\n  {p}" for p in problems) or "\n  nothing that looks like it"
     return f"no case of '{name}' below {root} is complete, so nothing was registered. Found:{found}"
+
+
+def _keep_other_splits(register: Register, data_dir: Path | str | None) -> Register:
+    """Add what an earlier import registered of those splits that this one found no case of, and say so."""
+    try:
+        earlier = store.read_register(register.source, data_dir)
+    except DataError:  # there was none, or it cannot be read any more
+        return register
+    found = {c.split for c in register.cases}
+    cases = tuple(c for c in earlier.cases if c.split not in found)
+    kept = sorted({c.split for c in cases})
+    notes = []
+    for split in kept:
+        n = earlier.count(split)
+        held = "1 case of an earlier import is" if n == 1 else f"{n} cases of an earlier import are"
+        notes.append(Problem(split, f"{held} kept: there is none below this folder", split))
+    problems = [p for p in register.problems if p.split not in kept] + [p for p in earlier.problems if p.split in kept]
+    return replace(register, cases=register.cases + cases, problems=tuple(dict.fromkeys([*problems, *notes])))
 
 
 def _copy(scan: Scan, root: Path, folder: Path, progress: Progress) -> list[CaseFiles]:

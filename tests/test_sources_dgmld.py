@@ -69,10 +69,29 @@ def test_everything_incomplete_is_named(tmp_path: Path) -> None:
     assert "unknown" in messages(register, "lfc/4711")[0]
     assert messages(register, f"lfc/{LFC[5]}") == ["L_13.mrk.json has an end point outside the image"]
     assert messages(register, "lfc")[0].startswith("117 cases are missing or incomplete: ")
-    assert messages(register, "lfc-val") == [f"no folder valid/ beside valid_label/ below {release}"]
+    nothing = "no folder valid/ with <id>.nii.gz and no valid_label/ with <id>/*.mrk.json below"
+    assert messages(register, "lfc-val") == [f"{nothing} {release}"]
     assert messages(register, "feta") == ["2 complete cases are here; the split of the paper has 55"]
     assert any("no mask, no pre-training folder" in m for m in messages(register, "atlas"))
     assert any(p.where.endswith("feta.zip") for p in register.problems)
+
+
+def test_folders_are_found_by_what_is_in_them_wherever_they_were_unpacked(tmp_path: Path) -> None:
+    truth = dgmld_release(tmp_path / "r", {"lfc": LFC[:2], "feta": ["3"]})
+    for name in ("train", "train_label"):  # each archive unpacked into a folder of its own name
+        (tmp_path / "apart" / name).mkdir(parents=True)
+        (tmp_path / "r/LFC_dataset" / name).rename(tmp_path / "apart" / name / name)
+    (tmp_path / "r/feta21").rename(tmp_path / "apart/feta21")
+    (tmp_path / "apart/old/train").mkdir(parents=True)
+    (tmp_path / "apart/old/train/9999.nii.gz").touch()
+    register = import_source("dgmld", tmp_path / "apart", data_dir=tmp_path)
+    cases = load_split("lfc", references=True, data_dir=tmp_path)
+    for case in (*cases, *load_split("feta", references=True, data_dir=tmp_path)):
+        np.testing.assert_allclose(case.landmarks, truth[case.split][case.id], atol=1e-4)
+    assert cases.ids == tuple(LFC[:2])
+    assert messages(register, str(tmp_path / "apart/old/train")) == [
+        f"a second train/; {tmp_path / 'apart/train/train'} is used"
+    ]
 
 
 def test_a_stated_length_that_is_another_is_named_but_kept(tmp_path: Path) -> None:

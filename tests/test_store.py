@@ -93,6 +93,22 @@ def test_copy_outlives_its_source_and_old_copies_go(tmp_path: Path) -> None:
     assert tree(tmp_path / "data/isbi") <= {"register.json", ".lock"}
 
 
+def test_a_release_in_two_folders_is_imported_one_after_the_other(tmp_path: Path) -> None:
+    dgmld_release(tmp_path / "a", {"lfc": ["1", "10"], "lfc-val": ["39"]})
+    dgmld_release(tmp_path / "b", {"feta": ["1", "2", "3"]})
+    for _ in range(2):  # importing again changes nothing
+        import_source("dgmld", tmp_path / "a", copy=True, data_dir=tmp_path / "data")
+        register = import_source("dgmld", tmp_path / "b", copy=True, data_dir=tmp_path / "data")
+        assert [register.count(s) for s in ("atlas", "lfc-val", "lfc", "feta")] == [0, 1, 2, 3]
+        notes = [str(p) for p in register.problems if "earlier import" in p.message]
+        assert [n.partition(" of an")[0] for n in notes] == ["lfc: 2 cases", "lfc-val: 1 case"]
+        assert not any("no folder" in p.message and p.split == "lfc" for p in register.problems)
+    for split in ("lfc", "feta"):
+        assert load_split(split, data_dir=tmp_path / "data")[0].image.any()
+    register = import_source("dgmld", tmp_path / "a", data_dir=tmp_path / "data")  # a split found again is replaced
+    assert register.count("lfc") == 2 and Path(register.cases_of("lfc")[0].image).is_relative_to(tmp_path / "a")
+
+
 def test_failure_leaves_what_was_registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     isbi(tmp_path / "source", [151])
     import_source("isbi", tmp_path / "source", copy=True, data_dir=tmp_path / "data")

@@ -1,6 +1,7 @@
 """The authors' release: fetal atlases, LFC and relabelled FeTA, with six Slicer lines per case.
 
-The release was packed more than once, so its folders are found wherever they lie below PATH, by their names:
+The release was packed more than once, so its folders are found wherever they lie below PATH, by their names and by
+what is in them, beside each other or not:
 
 =======================  =====================================  ==========
 images                   labels, one folder per case            split
@@ -20,6 +21,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.hub import HubDataset
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
 from dgmld_bench.sources.base import Progress, Scan, Source, folders_below, missing_problem, visible
-from dgmld_bench.splits import case_sort_key, get_split
+from dgmld_bench.splits import Split, case_sort_key, get_split
 from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
 
 LINES = ("CBD", "BBD", "TCD", "FOD", "HDV", "ADV")
@@ -40,7 +42,7 @@ LINES = ("CBD", "BBD", "TCD", "FOD", "HDV", "ADV")
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a split lies: a folder of images beside a folder of labels."""
+    """Where a split lies: the names of a folder of volumes and of a folder of label folders."""
 
     images: str
     labels: str
@@ -104,27 +106,25 @@ class Dgmld(Source):
         scan = Scan()
         folders = list(folders_below(path))
         for place in PLACES:
-            found = [f.parent for f in folders if f.name == place.labels and (f.parent / place.images).is_dir()]
-            if found:
-                self._scan_split(scan, found[0], place)
-            else:
-                message = f"no folder {place.images}/ beside {place.labels}/ below {path}"
+            images = {f: found for f in folders if f.name == place.images and (found := _volumes(f))}
+            labels = {f: cases for f in folders if f.name == place.labels and (cases := _label_folders(f))}
+            absent = [] if images else [f"{place.images}/ with <id>.nii.gz"]
+            absent += [] if labels else [f"{place.labels}/ with <id>/*{markups.SUFFIX}"]
+            if absent:
+                message = f"no folder {' and no '.join(absent)} below {path}"
                 scan.problems.append(Problem(place.split, message, place.split))
-            for other in found[1:]:
-                message = f"a second {place.images}/ beside {place.labels}/; the one in {found[0]} is used"
+                continue
+            used = max(product(images, labels), key=lambda pair: len(images[pair[0]].keys() & labels[pair[1]].keys()))
+            self._scan_split(scan, images[used[0]], labels[used[1]], get_split(place.split))
+            for other in (f for f in (*images, *labels) if f not in used):
+                message = f"a second {other.name}/; {used[other.name == place.labels]} is used"
                 scan.problems.append(Problem(str(other), message, place.split))
         for archive in sorted(f for folder in folders for f in visible(folder) if f.suffix in (".zip", ".rar")):
             scan.problems.append(Problem(str(archive), "an archive that is not unpacked; nothing in it was looked at"))
         self._add_masks(scan, folders)
         return scan
 
-    def _scan_split(self, scan: Scan, parent: Path, place: _Place) -> None:
-        split = get_split(place.split)
-        images: dict[str, list[Path]] = defaultdict(list)
-        for path in visible(parent / place.images):
-            if path.is_file() and path.name.endswith(volumes.SUFFIXES):
-                images[volumes.stem(path)].append(path)
-        labels = {p.name: p for p in visible(parent / place.labels) if p.is_dir()}
+    def _scan_split(self, scan: Scan, images: dict[str, list[Path]], labels: dict[str, Path], split: Split) -> None:
         present = []
         for case_id in sorted(images.keys() | labels.keys(), key=case_sort_key):
             where = f"{split.name}/{case_id}"
@@ -191,6 +191,21 @@ class Dgmld(Source):
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of a volume with its three lines."""
         return volumes.volume_case(files, landmark_set, register, withheld=withheld)
+
+
+def _volumes(folder: Path) -> dict[str, list[Path]]:
+    """Return the volumes in a folder, by case."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in visible(folder):
+        if path.is_file() and path.name.endswith(volumes.SUFFIXES):
+            found[volumes.stem(path)].append(path)
+    return found
+
+
+def _label_folders(folder: Path) -> dict[str, Path]:
+    """Return the folders of cases in a folder, by case; none where none of them holds a markups file."""
+    found = {p.name: p for p in visible(folder) if p.is_dir()}
+    return found if any(p.name.endswith(markups.SUFFIX) for f in found.values() for p in visible(f)) else {}
 
 
 def _read_case(split: str, case_id: str, images: list[Path], labels: Path | None) -> tuple[CaseFiles, list[str]]:
