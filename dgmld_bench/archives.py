@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import filecmp
 import lzma
+import re
 import shutil
 import stat
 import tarfile
@@ -26,6 +27,7 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.files import free_bytes, is_full_disk, new_folder, safe_path
 
 SUFFIXES = (".zip", ".rar", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_VOLUME = re.compile(r"\.part(\d{1,4})\.rar$", re.IGNORECASE)
 _TEMPORARY = ".unpacking-"
 _JUNK = "__MACOSX"  # resource forks that the Finder adds
 _MAX_NESTING = 4
@@ -76,6 +78,16 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
+def is_later_volume(path: Path) -> bool:
+    """Whether a file is the second or a later part of a rar archive; unpacking the first reads them all.
+
+    >>> is_later_volume(Path("a.part2.rar")), is_later_volume(Path("a.part01.rar")), is_later_volume(Path("a.rar"))
+    (True, False, False)
+    """
+    match = _VOLUME.search(path.name)
+    return match is not None and int(match[1]) > 1
+
+
 def check_rar_program() -> None:
     """Raise DataError that says what to install when compressed rar files cannot be read on this machine."""
     import rarfile
@@ -106,8 +118,11 @@ def _unpack(archive: Path, folder: Path, budget: Budget, shown: str, nesting: in
     place = new_folder(folder, _TEMPORARY)
     try:
         _extract(archive, place, budget, shown)
-        for inner in sorted(p for p in place.rglob("*") if p.is_file() and is_archive(p)):
-            _unpack(inner, inner.parent, budget, f"{shown}/{inner.relative_to(place).as_posix()}", nesting + 1)
+        inners = sorted(p for p in place.rglob("*") if p.is_file() and is_archive(p))
+        for inner in inners:
+            if not is_later_volume(inner):
+                _unpack(inner, inner.parent, budget, f"{shown}/{inner.relative_to(place).as_posix()}", nesting + 1)
+        for inner in inners:
             inner.unlink()
         tops = list(place.iterdir())
         _merge(place, folder if len(tops) == 1 else folder / _stem(archive), shown)
@@ -117,7 +132,8 @@ def _unpack(archive: Path, folder: Path, budget: Budget, shown: str, nesting: in
 
 def _stem(archive: Path) -> str:
     suffix = max((s for s in SUFFIXES if archive.name.lower().endswith(s)), key=len)
-    return archive.name[: -len(suffix)] or "archive"
+    volume = _VOLUME.search(archive.name)
+    return archive.name[: volume.start() if volume else -len(suffix)] or "archive"
 
 
 def _extract(archive: Path, place: Path, budget: Budget, shown: str) -> None:

@@ -231,11 +231,15 @@ def _build(incoming: Path, arrived: dict[str, bool], folder: Path, origin: dict[
             if not archives.is_archive(path):
                 _link(path, target)
                 continue
+            if archives.is_later_volume(path):
+                continue
             try:
                 archives.unpack(path, target.parent)
             except archives.BrokenArchiveError as error:
                 if checked:
-                    raise
+                    raise DataError(
+                        f"{error}. It is as its publisher has it; all that arrived is in {incoming}"
+                    ) from None
                 path.unlink()
                 raise DataError(f"{error}. It was thrown away: run the same command again to fetch it anew") from None
         progress("Unpacking", len(arrived), len(arrived))

@@ -50,14 +50,35 @@ def has_program() -> bool:
 
 def stored_rar(files: Iterable[tuple[str, bytes]]) -> bytes:
     """Return a RAR 4 archive that holds these files uncompressed, as the format's public description has it."""
+    return _archive(0, [_file(name, data, len(data), 0) for name, data in files], last=True)
 
-    def block(kind: int, flags: int, rest: bytes) -> bytes:
-        head = struct.pack("<BHH", kind, flags, 7 + len(rest)) + rest
-        return struct.pack("<H", zlib.crc32(head) & 0xFFFF) + head
 
-    parts = [b"Rar!\x1a\x07\x00", block(0x73, 0, bytes(6))]
-    for name, data in files:
-        raw = name.encode("ascii")
-        sizes = struct.pack("<IIBI", len(data), len(data), 3, zlib.crc32(data))
-        parts.append(block(0x74, 0x8000, sizes + struct.pack("<IBBHI", 0, 20, 0x30, len(raw), 0o100644) + raw) + data)
-    return b"".join([*parts, block(0x7B, 0x4000, b"")])
+def volumes(name: str, data: bytes, count: int) -> list[bytes]:
+    """Return a stored RAR 4 archive of one file in several volumes (``.part1.rar``, …)."""
+    size = -(-len(data) // count)
+    parts = [data[n * size : (n + 1) * size] for n in range(count)]
+    made = []
+    for n, part in enumerate(parts):
+        before, after = n > 0, n < count - 1
+        checked = data if not after else part
+        block = _file(name, part, len(data), before | after << 1, checked)
+        made.append(_archive(0x0011 | (not before) << 8, [block], last=not after))
+    return made
+
+
+def _block(kind: int, flags: int, rest: bytes) -> bytes:
+    head = struct.pack("<BHH", kind, flags, 7 + len(rest)) + rest
+    return struct.pack("<H", zlib.crc32(head) & 0xFFFF) + head
+
+
+def _file(name: str, packed: bytes, size: int, flags: int, checked: bytes | None = None) -> bytes:
+    raw, crc = name.encode("ascii"), zlib.crc32(packed if checked is None else checked)
+    sizes = struct.pack("<IIBI", len(packed), size, 3, crc)
+    rest = sizes + struct.pack("<IBBHI", 0, 20, 0x30, len(raw), 0o100644) + raw
+    return _block(0x74, 0x8000 | flags, rest) + packed
+
+
+def _archive(flags: int, files: list[bytes], *, last: bool) -> bytes:
+    return b"".join(
+        [b"Rar!\x1a\x07\x00", _block(0x73, flags, bytes(6)), *files, _block(0x7B, 0x4000 | (not last), b"")]
+    )

@@ -102,6 +102,18 @@ def test_archives_in_archives(tmp_path: Path) -> None:
     }
 
 
+def test_a_rar_in_volumes(tmp_path: Path) -> None:
+    parts = {f"films.part{n}.rar": data for n, data in enumerate(rar.volumes("x/1.bmp", rar.COUNTED, 3), 1)}
+    for name, data in parts.items():
+        write(tmp_path / name, data)
+    unpack(tmp_path / "films.part1.rar", tmp_path / "out")
+    assert tree(tmp_path / "out") == {"x/1.bmp": rar.COUNTED}
+    unpack(write(tmp_path / "a.zip", zipped(parts)), tmp_path / "out2")
+    assert tree(tmp_path / "out2") == {"x/1.bmp": rar.COUNTED}
+    (tmp_path / "films.part3.rar").unlink()
+    refused(tmp_path / "films.part1.rar", tmp_path / "out3", "damaged|cannot be unpacked")
+
+
 @pytest.mark.skipif(not rar.has_program(), reason=rar.NO_PROGRAM)
 @pytest.mark.parametrize(
     ("data", "names"), [(rar.SOLID_4, {"stest1.txt", "stest2.txt"}), (rar.COMPRESSED_5, {"stest1.txt"})]

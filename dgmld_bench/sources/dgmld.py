@@ -39,6 +39,8 @@ from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
 LINES = ("CBD", "BBD", "TCD", "FOD", "HDV", "ADV")
 """The biometrics of a label folder, in the order of the numbers that end its file names."""
 
+_PACKED = (".zip", ".rar", ".7z", ".tar", ".tgz", ".z01", ".001")
+
 
 @dataclass(frozen=True)
 class _Place:
@@ -119,7 +121,7 @@ class Dgmld(Source):
             for other in (f for f in (*images, *labels) if f not in used):
                 message = f"a second {other.name}/; {used[other.name == place.labels]} is used"
                 scan.problems.append(Problem(str(other), message, place.split))
-        for archive in sorted(f for folder in folders for f in visible(folder) if f.suffix in (".zip", ".rar")):
+        for archive in sorted(f for folder in folders for f in visible(folder) if f.suffix in _PACKED):
             scan.problems.append(Problem(str(archive), "an archive that is not unpacked; nothing in it was looked at"))
         self._add_masks(scan, folders)
         return scan
