@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from dgmld_bench.errors import DataError
+from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.leaderboard.build import build_board
 from dgmld_bench.leaderboard.check import find_differences
@@ -185,3 +185,22 @@ def test_errors_of_different_references_are_not_ranked_together(repository, data
     path.write_text(json.dumps({**value, "reference_sha256": "0" * 64}))
     with pytest.raises(DataError, match=r"split 'isbi': .* were verified against different references"):
         build_board(repository, tmp_path / "no data")
+
+
+def test_the_check_also_asks_the_board_of_another_commit(repository, data):
+    def git(*arguments):
+        who = ("-c", "user.name=t", "-c", "user.email=t")
+        return subprocess.run(["git", "-C", str(repository), *who, *arguments], check=True, capture_output=True)
+
+    publish(repository, data)
+    for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "base")):
+        git(*command)
+    assert find_differences(repository, data, "HEAD") == []
+    (repository / "submissions/ceph/bad-unet.json").unlink()
+    submission(data, "Good", 6).save(repository / "submissions/ceph/good-unet.json")
+    publish(repository, data)
+    assert find_differences(repository, data) == []
+    vanished = find_differences(repository, data, "HEAD")  # the row whose submission changed may move
+    assert vanished == ["row vanished: ceph / isbi / bad-unet"]
+    with pytest.raises(UsageError, match="no commit 'nowhere'"):
+        find_differences(repository, data, "nowhere")

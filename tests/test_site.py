@@ -71,7 +71,7 @@ def test_every_link_leads_to_a_page(small: Path) -> None:
         parsed[path.resolve()] = links = Links()
         links.feed(path.read_text("utf-8"))
         assert len(links.ids) == len(set(links.ids)), f"{path}: an id appears twice"
-    assert len(parsed) == 1 + 4 + 4 + 24
+    assert len(parsed) == 1 + 2 + 4 + 4 + 24
     for path, links in parsed.items():
         for href in links.hrefs:
             if not href.startswith("https://example.org/"):
@@ -84,14 +84,15 @@ def test_every_link_leads_to_a_page(small: Path) -> None:
 def test_page_weight_with_200_submissions(tmp_path: Path) -> None:
     site.build_site(board_fixtures.board(200), tmp_path / "site")
     sizes = {name: len(data) for name, data in read_tree(tmp_path / "site").items()}
-    assert len(sizes) == 1 + 2 * 2 + 200
+    assert sum(name.endswith(".html") for name in sizes) == 1 + 1 + 2 * 2 + 200
+    assert len([name for name in sizes if name.startswith("figures/")]) == 2 * 2
     assert max(sizes.values()) < MAX_PAGE_BYTES
 
 
 def test_hostile_text_is_only_text(hostile: Path) -> None:
     for name, data in read_tree(hostile).items():
         text = data.decode("utf-8")
-        assert text.count("<script") == (2 if name.startswith("compare/") else 1)
+        assert text.count("<script") == (2 if name.startswith("compare/") else name.endswith(".html"))
         assert not re.search(r"<(img|iframe|object|embed)\b|href=\"\s*javascript|\son\w+=\"", text)
         assert not re.search("[\u200b-\u200f\u202a-\u202e\u2066-\u2069\x00-\x09\x0b-\x1f]", text)
         assert len(data) < 400_000
@@ -230,6 +231,15 @@ def test_histogram_says_what_it_leaves_out() -> None:
     assert "up to 80.0 mm" in svg
     bars = elements(svg, "bar")
     assert len(bars) == len(plots.histogram_edges(errors)) - 1
+
+
+def test_pictures_stand_alone(small: Path) -> None:
+    for path in (small / "figures").iterdir():
+        root = ElementTree.fromstring(path.read_text("utf-8"))
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        styled = root.findtext("{http://www.w3.org/2000/svg}style") or ""
+        assert set(re.findall(r"var\((--[a-z0-9-]+)\)", styled)) <= set(re.findall(r"(--[a-z0-9-]+):", styled))
+        assert "url(" not in styled and "@import" not in styled
 
 
 # --- preview -------------------------------------------------------------------------------------------------------
@@ -425,7 +435,7 @@ def test_dark_by_system_and_by_hand(browser: Any, small: Path) -> None:
         opened.calm()
 
 
-PAGES = ("index.html", "splits/feta.html", "compare/feta.html", "submissions/dgmld/bapdg-unet.html")
+PAGES = ("index.html", "paper/dgmld.html", "splits/feta.html", "compare/feta.html", "submissions/dgmld/bapdg-unet.html")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -459,6 +469,7 @@ def test_hostile_text_neither_runs_nor_breaks_the_page(browser: Any, hostile: Pa
             hostile / "index.html",
             hostile / "splits/feta.html",
             hostile / "compare/feta.html",
+            hostile / "paper/dgmld.html",
             *entries[:12],
         ):
             page = opened.open(file)

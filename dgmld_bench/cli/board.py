@@ -55,12 +55,23 @@ def build(root: Root = Path(), data_dir: DataDir = None, json: JsonPath = None) 
         typer.echo(f"wrote {root / 'leaderboard'}")
 
 
-def check(root: Root = Path(), data_dir: DataDir = None, json: JsonPath = None) -> None:
-    """Fail when the committed board is stale, a row vanished, or a score moved without its submission changing."""
+def check(
+    root: Root = Path(),
+    base: Annotated[
+        str | None,
+        typer.Option(help="A commit whose board must not lose a row or move a score either.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    json: JsonPath = None,
+) -> None:
+    """Fail when the committed board is stale, a row vanished, or a score moved without its submission changing.
+
+    dgmld-bench leaderboard check --base origin/main
+    """
     from dgmld_bench.leaderboard.check import find_differences
 
     _check_root(root)
-    problems = find_differences(root, data_dir)
+    problems = find_differences(root, data_dir, base)
     emit_json(problems, json)
     if str(json) != "-":
         for problem in problems:

@@ -13,7 +13,7 @@ from dgmld_bench import metrics
 from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submission, TrackBoard, Value
 from dgmld_bench.leaderboard.records import ERRORS, Record, read_record, record_of, record_path, write_record
-from dgmld_bench.leaderboard.reported import read_reported, reported_rows
+from dgmld_bench.leaderboard.reported import Reported, read_reported, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
 from dgmld_bench.scoring import PROTOCOL, Reference, load_reference, score_against
 from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split
@@ -36,11 +36,11 @@ def verify(
     dict of (track, submission, split) to Record
         Without what was never verified: no reference here, and none when its record was made.
     """
-    references = {name: _reference(name, data_dir) for track in TRACKS.values() for name in track.tests}
+    references = {name: _reference(name, data_dir) for track in TRACKS.values() for name in _scored(track)}
     records: dict[tuple[str, str, str], Record] = {}
     for done, entry in enumerate(entries, start=1):
         for split in entry.predictions.splits:
-            if get_split(split).role != "test":
+            if split not in references:
                 continue
             submission = entry.submission
             path = record_path(root, submission.track, submission.id, split)
@@ -53,12 +53,11 @@ def verify(
                 records[submission.track, submission.id, split] = record
         if progress:
             progress(done, len(entries))
-    for split in ("isbi",):
-        path = record_path(root, "ceph", ANNOTATOR, split)
-        reference = references[split]
-        record = _kept(path, ANNOTATOR) if reference is None else _annotator(reference)
-        if record is not None:
-            records["ceph", ANNOTATOR, split] = record
+    reference = references["isbi"]
+    path = record_path(root, "ceph", ANNOTATOR, "isbi")
+    record = _kept(path, ANNOTATOR) if reference is None else _annotator(reference)
+    if record is not None:
+        records["ceph", ANNOTATOR, "isbi"] = record
     _check_references(records)
     for key, record in records.items():
         write_record(record_path(root, *key), record)
@@ -80,6 +79,11 @@ def _check_references(records: dict[tuple[str, str, str], Record]) -> None:
                 f"split '{split}': '{other}' and '{name}' were verified against different references; "
                 "build the board where the reference is on disk"
             )
+
+
+def _scored(track: Track) -> tuple[str, ...]:
+    """Return the splits of a track that are scored: its tests, and its validation split for Table 4."""
+    return (*track.tests, track.validation)
 
 
 def _reference(split: str, data_dir: Path | None) -> Reference | None:
@@ -141,21 +145,30 @@ def build_board(root: Path, data_dir: Path | None = None, progress: Progress | N
     reported = read_reported(root)
     tracks = []
     for track in TRACKS.values():
-        splits = []
-        for name in track.tests:
-            split = get_split(name)
-            rows = [
-                _row(e.submission, split, records, track)
-                for e in entries
-                if name in e.predictions.splits and e.submission.track == track.name
-            ]
-            if (track.name, ANNOTATOR, name) in records:
-                rows.append(_annotator_row(records[track.name, ANNOTATOR, name]))
-            rows = [*_ranked(rows), *reported_rows(reported, name)]
-            ids = next((r.cases for k, r in records.items() if k[2] == name), split.case_ids or ())
-            splits.append(SplitBoard(split, tuple(ids), tuple(rows)))
-        tracks.append(TrackBoard(track, tuple(splits), _agreement(splits)))
+        boards = [_split_board(get_split(name), track, entries, records, reported) for name in _scored(track)]
+        *splits, validation = boards
+        tracks.append(TrackBoard(track, tuple(splits), _agreement(splits), validation))
     return Board(PROTOCOL, tuple(tracks))
+
+
+def _split_board(
+    split: Split,
+    track: Track,
+    entries: Sequence[Entry],
+    records: dict[tuple[str, str, str], Record],
+    reported: Sequence[Reported],
+) -> SplitBoard:
+    rows = [
+        _row(e.submission, split, records, track)
+        for e in entries
+        if split.name in e.predictions.splits and e.submission.track == track.name
+    ]
+    if (track.name, ANNOTATOR, split.name) in records:
+        rows.append(_annotator_row(records[track.name, ANNOTATOR, split.name]))
+    if split.role == "test":
+        rows = _ranked(rows)
+    ids = next((r.cases for k, r in records.items() if k[2] == split.name), split.case_ids or ())
+    return SplitBoard(split, tuple(ids), (*rows, *reported_rows(reported, split.name)))
 
 
 def _row(submission: Submission, split: Split, records: dict[tuple[str, str, str], Record], track: Track) -> Row:

@@ -8,16 +8,33 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from dgmld_bench.leaderboard.publish import OUTPUTS, SITE, publish
+from dgmld_bench.leaderboard.publish import OUTPUTS, RESULTS, SITE, publish
+from dgmld_bench.leaderboard.revisions import read_file
 
 TOLERANCE = 1e-6
 
+Rows = dict[tuple[str, ...], dict[str, str]]
 
-def find_differences(root: Path, data_dir: Path | None = None) -> list[str]:
+
+def find_differences(root: Path, data_dir: Path | None = None, base: str | None = None) -> list[str]:
     """Build the board anew in a temporary folder and return what is wrong with the committed one.
 
     The board is stale when a file differs; worse, and said first, is a row that vanished or a score that moved by more
     than 1e-6 although its submission did not change.
+
+    Parameters
+    ----------
+    root : Path
+        The repository.
+    data_dir : Path, optional
+    base : str, optional
+        A commit whose board must not lose a row or move a score either: a pull request's base. Without it, only the
+        board as it is committed now is compared.
+
+    Raises
+    ------
+    UsageError
+        When ``base`` is no commit of the repository.
     """
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name)
@@ -25,20 +42,23 @@ def find_differences(root: Path, data_dir: Path | None = None) -> list[str]:
             if (root / folder).is_dir():
                 shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("site"))
         publish(copy, data_dir)
-        before, after = (_rows(r / "leaderboard" / "results.csv") for r in (root, copy))
-        problems = []
-        for key, row in before.items():
-            new = after.get(key)
-            if new is None:
-                problems.append(f"row vanished: {' / '.join(key)}")
-            elif row["submission_sha256"] == new["submission_sha256"]:
-                problems += _moved(key, row, new)
+        results = root / RESULTS
+        texts = [results.read_text("utf-8") if results.is_file() else ""]
+        if base is not None:
+            texts.append(read_file(root, base, RESULTS).decode("utf-8", "replace"))
+        after = _rows((copy / RESULTS).read_text("utf-8"))
+        problems = list(dict.fromkeys(p for text in texts for p in _lost_or_moved(_rows(text), after)))
         for output in OUTPUTS:
             problems += _stale(root / output, copy / output, output)
-        site = sorted(p.relative_to(copy) for p in (copy / SITE).rglob("*") if p.is_file())
-        for file in site:
-            problems += _stale(root / file, copy / file, str(file))
+        built, committed = (_files(r) for r in (copy, root))
+        for file in built:
+            problems += _stale(root / file, copy / file, file)
+        problems += [f"stale: {file} is of an earlier board" for file in committed if file not in built]
         return problems
+
+
+def _files(root: Path) -> list[str]:
+    return sorted(p.relative_to(root).as_posix() for p in (root / SITE).rglob("*") if p.is_file())
 
 
 def _stale(committed: Path, built: Path, name: str) -> list[str]:
@@ -46,19 +66,27 @@ def _stale(committed: Path, built: Path, name: str) -> list[str]:
     return [] if same else [f"stale: {name}; run `dgmld-bench leaderboard build` and commit what it writes"]
 
 
-def _rows(path: Path) -> dict[tuple[str, ...], dict[str, str]]:
-    if not path.is_file():
-        return {}
-    lines = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
-    return {(r["track"], r["split"], r["id"]): r for r in lines}
+def _rows(text: str) -> Rows:
+    return {(r["track"], r["split"], r["id"]): r for r in csv.DictReader(io.StringIO(text))}
+
+
+def _lost_or_moved(before: Rows, after: Rows) -> list[str]:
+    problems = []
+    for key, row in before.items():
+        new = after.get(key)
+        if new is None:
+            problems.append(f"row vanished: {' / '.join(key)}")
+        elif row["submission_sha256"] == new["submission_sha256"]:
+            problems += _moved(key, row, new)
+    return problems
 
 
 def _moved(key: tuple[str, ...], before: dict[str, str], after: dict[str, str]) -> list[str]:
     moved = []
     for name in before:
-        if not name.endswith(("_mm", "_std", "_percent")) or name == "values_mm":
+        if not name.endswith(("_mm", "_std", "_percent")) or name not in after:
             continue
-        a, b = before[name], after.get(name, "")
+        a, b = before[name], after[name]
         if a != b and (not a or not b or abs(float(a) - float(b)) > TOLERANCE):
             moved.append(f"score moved: {' / '.join(key)}: {name} was {a or 'empty'}, is {b or 'empty'}")
     return moved

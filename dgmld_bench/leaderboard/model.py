@@ -50,6 +50,8 @@ class Submission:
     parameters : int or None
     training_s : float or None
         Training time of one run.
+    command, device : str or None
+    versions : tuple of (name, version)
     """
 
     id: str
@@ -66,6 +68,9 @@ class Submission:
     description: str | None = None
     parameters: int | None = None
     training_s: float | None = None
+    command: str | None = None
+    device: str | None = None
+    versions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,11 +124,23 @@ class SplitBoard:
 
 @dataclass(frozen=True)
 class TrackBoard:
-    """One track. ``agreement`` holds Kendall's tau between rankings on two splits: (split, split, protocol, tau)."""
+    """One track.
+
+    Attributes
+    ----------
+    track : Track
+    splits : tuple of SplitBoard
+        Its test splits.
+    agreement : tuple of (split, split, protocol, tau)
+        Kendall's tau between the rankings on two splits.
+    validation : SplitBoard or None
+        Its validation split, for Table 4: scored where a submission predicts it, never ranked.
+    """
 
     track: Track
     splits: tuple[SplitBoard, ...]
     agreement: tuple[tuple[str, str, str, float], ...] = ()
+    validation: SplitBoard | None = None
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,9 @@ def _path(xs: Sequence[float], ys: Sequence[float]) -> str:
     return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in zip(xs, ys, strict=True))
 
 
-def sdr_curves(key: str, title: str, curves: Sequence[Curve], background: Sequence[Curve] = ()) -> Markup:
+def sdr_curves(
+    key: str, title: str, curves: Sequence[Curve], background: Sequence[Curve] = (), *, legend: bool = False
+) -> Markup:
     """Draw SDR against its threshold, 0 to 6 mm, with a band of one standard deviation over seeds (Figure 3).
 
     Parameters
@@ -149,6 +151,8 @@ def sdr_curves(key: str, title: str, curves: Sequence[Curve], background: Sequen
         Drawn in colour, in this order; at most :data:`N_COLOURS`.
     background : sequence of Curve
         Drawn thin and grey, to be lit by their key.
+    legend : bool
+        Draw title and names into the picture, for one that stands alone.
     """
     x, y = Scale((0, 6), (42, _WIDTH - 10)), Scale((0, 100), (262, 28))
     xs = [x(float(t)) for t in SDR_CURVE_MM]
@@ -168,8 +172,24 @@ def sdr_curves(key: str, title: str, curves: Sequence[Curve], background: Sequen
     for place, curve in reversed(list(enumerate(curves, start=1))):
         outline = _path(xs, [y(float(v)) for v in curve.mean])
         parts.append(Markup('<path class="curve s{}" data-key="{}" d="{}"/>').format(place, curve.key, outline))
+    height = 304.0
+    if legend:
+        parts.append(_text(_WIDTH - 10, 18, clean(title, 60), "label end name"))
+        for place, curve in enumerate(curves, start=1):
+            x0, y0 = 42 + 146 * ((place - 1) % 3), 322 + 20 * ((place - 1) // 3)
+            parts.append(Markup('<path class="curve s{}" d="M{} {}h26"/>').format(place, number(x0), number(y0)))
+            parts.append(_text(x0 + 32, y0 + 4, clean(curve.name, 18), "name"))
+        height = 334.0 + 20 * ((len(curves) - 1) // 3)
     said = "; ".join(f"{clean(c.name, 40)} {c.mean[20]:.1f} % at 2 mm, {c.mean[40]:.1f} % at 4 mm" for c in curves)
-    return _svg(key, (_WIDTH, 304), title, f"Share of radial errors at or below each threshold. {said}.", parts)
+    return _svg(key, (_WIDTH, height), title, f"Share of radial errors at or below each threshold. {said}.", parts)
+
+
+def standalone(plot: Markup, css: str) -> str:
+    """Return a plot as a picture file: with its own style, on a light ground, in any viewer."""
+    style = f"<style>{css} svg {{ color-scheme: light; background: var(--paper); }}</style>"
+    opened = str(plot).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" width="640" ', 1)
+    start = opened.index(">") + 1
+    return f"{opened[:start]}{style}{opened[start:]}\n"
 
 
 def landmark_bars(

@@ -7,18 +7,18 @@ from pathlib import Path
 from dgmld_bench.files import write_text
 from dgmld_bench.leaderboard.build import Progress, build_board
 from dgmld_bench.leaderboard.model import Board
-from dgmld_bench.leaderboard.reported import read_reported
 from dgmld_bench.leaderboard.site import build_site
 from dgmld_bench.leaderboard.tables import readme, results_csv
 
-OUTPUTS = ("leaderboard/results.csv", "leaderboard/README.md")
+RESULTS = "leaderboard/results.csv"
+OUTPUTS = (RESULTS, "leaderboard/README.md")
 SITE = "leaderboard/site"
 
 
 def publish(root: Path, data_dir: Path | None = None, progress: Progress | None = None) -> Board:
     """Build a repository's board and write table, README and site; the same inputs give the same bytes."""
     board = build_board(root, data_dir, progress)
-    for name, text in zip(OUTPUTS, (results_csv(board), readme(board, read_reported(root))), strict=True):
+    for name, text in zip(OUTPUTS, (results_csv(board), readme(board)), strict=True):
         write_text(root / name, text)
     build_site(board, root / SITE)
     return board

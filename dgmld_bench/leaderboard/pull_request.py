@@ -7,17 +7,17 @@ submission from ``git cat-file``, size first. What strangers wrote reaches the r
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.build import build_board
 from dgmld_bench.leaderboard.model import FLAGS, Row, TrackBoard
 from dgmld_bench.leaderboard.records import ERRORS
 from dgmld_bench.leaderboard.reported import FILE as REPORTED
+from dgmld_bench.leaderboard.revisions import Change, find_commit, list_changes, merge_base, read_blob
 from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, MAX_SIDECAR_BYTES, SIDECAR, find_faults, place_of
 from dgmld_bench.leaderboard.text import clean, code_span, markdown
 from dgmld_bench.metrics import SDR_THRESHOLDS_MM
@@ -27,16 +27,6 @@ _PLAIN = "100644"
 _MODES = {"120000": "a symbolic link", "160000": "a submodule", "100755": "an executable file", "040000": "a folder"}
 _CHANGES = {"M": "changes", "D": "deletes", "T": "changes the type of"}
 _MAX_LISTED = 20
-
-
-@dataclass(frozen=True)
-class Change:
-    """One path that a pull request touches: git's status letter, the new mode, the new blob."""
-
-    status: str
-    mode: str
-    blob: str
-    path: str
 
 
 @dataclass(frozen=True)
@@ -84,8 +74,8 @@ def review(root: Path, base: str, head: str, data_dir: Path | None = None, *, sc
     UsageError
         When ``root`` is no repository, or a commit is not in it.
     """
-    base, head = (_commit(root, name) for name in (base, head))
-    changes = list_changes(root, _git(root, "merge-base", base, head).decode().strip(), head)
+    base, head = (find_commit(root, name) for name in (base, head))
+    changes = list_changes(root, merge_base(root, base, head), head)
     faults = _faults_of(changes)
     if faults:
         return Review(tuple(faults))
@@ -112,31 +102,6 @@ def review(root: Path, base: str, head: str, data_dir: Path | None = None, *, sc
                 shutil.copytree(copy / FOLDER, one / FOLDER, dirs_exist_ok=True)
             boards.append(next(t for t in build_board(one, data_dir).tracks if t.track.name == track))
     return Review((), track, submission, *boards)
-
-
-def list_changes(root: Path, base: str, head: str) -> list[Change]:
-    """Return every path that differs between two commits; a rename is a deletion and an addition."""
-    raw = _git(root, "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", base, head)
-    fields = raw.decode("utf-8", "surrogateescape").split("\0")[:-1]
-    changes = []
-    for head_of, path in zip(fields[::2], fields[1::2], strict=True):
-        _, mode, _, blob, status = head_of.removeprefix(":").split(" ")
-        changes.append(Change(status, mode, blob, path))
-    return changes
-
-
-def read_blob(root: Path, change: Change, max_bytes: int) -> bytes:
-    """Return the bytes of a changed file; its size is asked for first.
-
-    Raises
-    ------
-    DataError
-        When it is larger than ``max_bytes``.
-    """
-    size = int(_git(root, "cat-file", "-s", change.blob))
-    if size > max_bytes:
-        raise DataError(f"{_shown(change.path)}: {size:,} bytes; at most {max_bytes:,} are read")
-    return _git(root, "cat-file", "blob", change.blob)
 
 
 def _faults_of(changes: Sequence[Change]) -> list[str]:
@@ -173,25 +138,6 @@ def _copy_track(root: Path, copy: Path, track: str) -> None:
             shutil.copytree(root / folder, copy / folder)
     (copy / REPORTED).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(root / REPORTED, copy / REPORTED)
-
-
-def _commit(root: Path, name: str) -> str:
-    try:
-        return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").decode().strip()
-    except UsageError:
-        raise UsageError(f"{root.resolve()}: no commit '{clean(name, 80)}' in this repository") from None
-
-
-def _git(root: Path, *arguments: str) -> bytes:
-    """Return what a git command prints; nothing strangers wrote is ever one of its options."""
-    command = ["git", "-C", str(root), "--no-replace-objects", "--literal-pathspecs", *arguments]
-    try:
-        return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout
-    except FileNotFoundError:
-        raise UsageError("git is not installed") from None
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        said = clean((error.stderr or b"").decode("utf-8", "replace"), 200)
-        raise UsageError(f"git {arguments[0]} failed: {said or type(error).__name__}") from None
 
 
 def _shown(path: str) -> str:

@@ -20,8 +20,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dgmld_bench.errors import DataError
+from dgmld_bench.leaderboard import plots
+from dgmld_bench.leaderboard.figures import FIGURES, panels
 from dgmld_bench.leaderboard.model import Board
-from dgmld_bench.leaderboard.text import clean
+from dgmld_bench.leaderboard.text import clean, count, duration
 from dgmld_bench.leaderboard.views import Views
 
 _MARK = '<meta name="generator" content="dgmld-bench">'
@@ -85,6 +87,13 @@ def render(board: Board) -> Iterator[tuple[str, str]]:
     for name, path, context in views.pages():
         root = "../" * path.count("/")
         yield path, environment.get_template(name).render(root=root, **context)
+    css = _source("colours.css", "plots.css")
+    for track in board.tracks:
+        for split in track.splits:
+            for panel in panels(split):
+                key = panel.file.removesuffix(".svg")
+                plot = plots.sdr_curves(key, panel.title, panel.curves, legend=True)
+                yield f"{FIGURES}/{panel.file}", plots.standalone(plot, css)
 
 
 def script_json(value: Any) -> Markup:
@@ -106,8 +115,8 @@ def _environment(board: Board, views: Views) -> Environment:
         undefined=StrictUndefined,
         finalize=_finalize,
     )
-    environment.filters.update(cut=_cut, fixed=_fixed, count=_count, duration=_duration, json=script_json)
-    sources = {name: _source(file) for name, file in (("style", "style.css"), ("script", "board.js"))}
+    environment.filters.update(cut=_cut, fixed=_fixed, count=count, duration=duration, json=script_json)
+    sources = {"style": _source("colours.css", "plots.css", "style.css"), "script": _source("board.js")}
     environment.globals.update({name: Markup(text) for name, text in sources.items()})
     environment.globals.update({f"{name}_hash": _csp_hash(text) for name, text in sources.items()})
     environment.globals.update(board=board, tracks=views.tracks)
@@ -119,8 +128,8 @@ def _finalize(value: Any) -> Any:
     return clean(value) if type(value) is str else value
 
 
-def _source(file: str) -> str:
-    return (_TEMPLATES / file).read_text("utf-8")
+def _source(*files: str) -> str:
+    return "".join((_TEMPLATES / file).read_text("utf-8") for file in files)
 
 
 def _csp_hash(text: str) -> str:
@@ -133,25 +142,3 @@ def _cut(text: str, limit: int = _NAME_LIMIT) -> str:
 
 def _fixed(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}"
-
-
-def _count(value: int | None) -> str:
-    """Return a number of parameters as people say it.
-
-    >>> _count(15_181_316), _count(338_852), _count(None)
-    ('15.2 M', '339 k', '–')
-    """
-    if value is None:
-        return "–"
-    return f"{value / 1e6:.1f} M" if value >= 999_500 else f"{value / 1e3:.0f} k" if value >= 1000 else str(value)
-
-
-def _duration(seconds: float | None) -> str:
-    """Return a time as people say it.
-
-    >>> _duration(5400), _duration(90), _duration(None)
-    ('1.5 h', '2 min', '–')
-    """
-    if seconds is None:
-        return "–"
-    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min" if seconds >= 60 else "< 1 min"

@@ -90,7 +90,12 @@ def submission_id(predictions: Predictions, tag: str | None = None) -> str:
 
 
 def find_faults(path: Path, root: Path) -> list[str]:
-    """Return everything that keeps a file from being a submission, one line each; empty when nothing does.
+    """Return everything that keeps a file from being a submission, one line each; see :func:`examine`."""
+    return examine(path, root)[1]
+
+
+def examine(path: Path, root: Path) -> tuple[Predictions | None, list[str]]:
+    """Read a file that is to be a submission, and say what keeps it from being one.
 
     Parameters
     ----------
@@ -98,19 +103,26 @@ def find_faults(path: Path, root: Path) -> list[str]:
         The file, below ``root/submissions/<track>/``.
     root : Path
         The repository.
+
+    Returns
+    -------
+    Predictions or None
+        None where the file cannot be read as such.
+    list of str
+        Faults, one line each; empty when there is none.
     """
     try:
         parts = path.resolve().relative_to((root / FOLDER).resolve()).parts
     except ValueError:
-        return [f"not below {FOLDER}/"]
+        return None, [f"not below {FOLDER}/"]
     if path.is_symlink() or not path.is_file():
-        return ["not a plain file"]
+        return None, ["not a plain file"]
     if len(parts) != 2 or parts[0] not in TRACKS or not parts[1].endswith(".json"):
-        return [f"expected {FOLDER}/TRACK/METHOD-BACKBONE[-TAG].json with TRACK one of {', '.join(TRACKS)}"]
+        return None, [f"expected {FOLDER}/TRACK/METHOD-BACKBONE[-TAG].json with TRACK one of {', '.join(TRACKS)}"]
     try:
         predictions = Predictions.load(path, max_bytes=MAX_BYTES)
     except DataError as error:
-        return [str(error).removeprefix(f"{path}: ")]
+        return None, [str(error).removeprefix(f"{path}: ")]
     faults = find_problems(predictions)
     stem = path.name.removesuffix(".json")
     if predictions.track != parts[0]:
@@ -132,7 +144,7 @@ def find_faults(path: Path, root: Path) -> list[str]:
         read_provenance(path)
     except DataError as error:
         faults.append(str(error))
-    return faults
+    return predictions, faults
 
 
 def read_provenance(path: Path) -> Provenance:
@@ -181,17 +193,16 @@ def load_submissions(root: Path) -> list[Entry]:
         for path in sorted((root / FOLDER / track).glob("*.json")):
             if path.name.endswith(SIDECAR):
                 continue
-            found = find_faults(path, root)
+            predictions, found = examine(path, root)
             faults += [f"{path.relative_to(root)}: {fault}" for fault in found]
-            if not found:
-                entries.append(_entry(path))
+            if predictions is not None and not found:
+                entries.append(_entry(path, predictions))
     if faults:
         raise DataError("submissions at fault:\n  " + "\n  ".join(faults))
     return entries
 
 
-def _entry(path: Path) -> Entry:
-    predictions = Predictions.load(path, max_bytes=MAX_BYTES)
+def _entry(path: Path, predictions: Predictions) -> Entry:
     provenance = read_provenance(path)
     submission = Submission(
         id=path.name.removesuffix(".json"),
@@ -208,5 +219,8 @@ def _entry(path: Path) -> Entry:
         description=predictions.description,
         parameters=provenance.parameters,
         training_s=provenance.training_seconds,
+        command=provenance.command,
+        device=provenance.device,
+        versions=tuple((provenance.versions or {}).items()),
     )
     return Entry(path, predictions, submission)

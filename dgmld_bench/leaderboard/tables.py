@@ -1,15 +1,19 @@
-"""The board as files: ``results.csv`` for machines, ``README.md`` in the layout of the paper's tables."""
+"""The board as files: ``results.csv`` for machines, ``README.md`` with the paper's tables and the ranks."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
+from dgmld_bench.leaderboard.figures import FIGURES, panels
+from dgmld_bench.leaderboard.layouts import Layout, layouts
 from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, TrackBoard, Value
-from dgmld_bench.leaderboard.reported import Reported
-from dgmld_bench.leaderboard.text import clean
+from dgmld_bench.leaderboard.text import clean, count, duration, markdown
 from dgmld_bench.metrics import SDR_THRESHOLDS_MM
+
+DIGITS = 6
+"""Decimals in ``results.csv``: the last bits of a float differ between processors, a millionth does not."""
 
 _KIND_NOTE = {
     "reported": "*reported*",
@@ -18,136 +22,185 @@ _KIND_NOTE = {
     "awaiting": "*awaiting verification*",
 }
 
+_NAMED = ("track", "split", "kind", "id", "method", "backbone", "selection", "seeds")
+_RANKED = ("rank", "rank_low", "rank_high", "tie_group")
+_SUMMARY = ("mre_mm", "mre_std", "ci95_low_mm", "ci95_high_mm", "p95_mm", "p95_std", "gap_mm", "gap_std")
+_LAST = ("parameters", "training_s", "flags", "submission_sha256", "reference_sha256")
+
 
 def results_csv(board: Board) -> str:
-    """Return one line per method and split; numbers unrounded, empty where there is none."""
+    """Return one line per method and split, one column per number; empty where there is none."""
+    sets = list(dict.fromkeys(t.track.landmarks for t in board.tracks))
+    points = [n for s in sets for n in (*s.names, *(b.name for b in s.biometrics))]
+    sdr = [f"sdr_{t:g}" for t in SDR_THRESHOLDS_MM]
+    header = [*_NAMED, *_RANKED, *_SUMMARY]
+    header += [c for name in sdr for c in (f"{name}_percent", f"{name}_std")]
+    header += [c for name in points for c in (f"{name}_mm", f"{name}_std")]
+    header += _LAST
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    fixed = [
-        "track",
-        "split",
-        "kind",
-        "id",
-        "method",
-        "backbone",
-        "selection",
-        "seeds",
-        "rank",
-        "rank_low",
-        "rank_high",
-    ]
-    fixed += ["tie_group", "mre_mm", "mre_mm_std", "ci95_low_mm", "ci95_high_mm", "p95_mm", "gap_mm"]
-    sdr = [f"sdr_{t:g}_percent" for t in SDR_THRESHOLDS_MM]
-    last = ["parameters", "training_s", "flags", "submission_sha256", "reference_sha256", "values_mm"]
-    writer.writerow([*fixed, *sdr, *last])
+    writer = csv.DictWriter(out, header, restval="", lineterminator="\n")
+    writer.writeheader()
     for track in board.tracks:
-        names = [*track.track.landmarks.names, *(b.name for b in track.track.landmarks.biometrics)]
-        for split in track.splits:
+        landmarks = track.track.landmarks
+        names = [*landmarks.names, *(b.name for b in landmarks.biometrics)]
+        for split in (*track.splits, *([track.validation] if track.validation else [])):
             for row in split.rows:
-                rank = [row.rank.rank, row.rank.low, row.rank.high, row.rank.group] if row.rank else [""] * 4
-                values = zip(names, [*row.landmarks, *row.biometrics], strict=False)
-                one = row.submission
-                writer.writerow(
-                    [
-                        *[track.track.name, split.split.name, row.kind, row.id],
-                        *[_cell(row.method), _cell(row.backbone), row.selection or "", len(row.seeds) or ""],
-                        *rank,
-                        *_pair(row.average),
-                        *(row.interval_mm or ("", "")),
-                        *[_pair(row.p95)[0], _pair(row.gap)[0]],
-                        *[_pair(v)[0] for v in row.sdr],
-                        *([one.parameters or "", one.training_s or ""] if one else ["", ""]),
-                        " ".join(row.flags),
-                        one.sha256 if one else "",
-                        row.reference_sha256 or "",
-                        " ".join(f"{n}={v.mean!r}" for n, v in values if v is not None),
-                    ]
-                )
+                line = _named(track, split, row) | _numbers(row)
+                for name, value in zip(sdr, row.sdr, strict=False):
+                    line |= _pair(f"{name}_percent", f"{name}_std", value)
+                points_of = [*(row.landmarks or (None,) * len(landmarks.names)), *row.biometrics]
+                for name, value in zip(names, points_of, strict=False):
+                    line |= _pair(f"{name}_mm", f"{name}_std", value)
+                writer.writerow(line)
     return out.getvalue()
 
 
-def readme(board: Board, reported: Sequence[Reported]) -> str:
-    """Return the board as Markdown: a table per split with measured, reported and reference rows."""
+def _named(track: TrackBoard, split: SplitBoard, row: Row) -> dict[str, str | int]:
+    named = (track.track.name, split.split.name, row.kind, row.id, _cell(row.method), _cell(row.backbone))
+    line: dict[str, str | int] = dict(zip(_NAMED, (*named, row.selection or "", len(row.seeds) or ""), strict=True))
+    if row.rank:
+        line |= zip(_RANKED, (row.rank.rank, row.rank.low, row.rank.high, row.rank.group), strict=True)
+    sha256 = row.submission.sha256 if row.submission else ""
+    return line | {
+        "flags": " ".join(row.flags),
+        "submission_sha256": sha256,
+        "reference_sha256": row.reference_sha256 or "",
+    }
+
+
+def _numbers(row: Row) -> dict[str, float | int]:
+    line: dict[str, float | int] = {}
+    for mean, std, value in (
+        ("mre_mm", "mre_std", row.average),
+        ("p95_mm", "p95_std", row.p95),
+        ("gap_mm", "gap_std", row.gap),
+    ):
+        line |= _pair(mean, std, value)
+    if row.interval_mm is not None:
+        low, high = row.interval_mm
+        line |= {"ci95_low_mm": round(low, DIGITS), "ci95_high_mm": round(high, DIGITS)}
+    if row.submission and row.submission.parameters is not None:
+        line["parameters"] = row.submission.parameters
+    if row.submission and row.submission.training_s is not None:
+        line["training_s"] = row.submission.training_s
+    return line
+
+
+def _pair(mean: str, std: str, value: Value | None) -> dict[str, float]:
+    if value is None:
+        return {}
+    line = {mean: round(value.mean, DIGITS)}
+    return line if value.std is None else {**line, std: round(value.std, DIGITS)}
+
+
+def _cell(text: str) -> str:
+    """Return a stranger's text so that no spreadsheet takes it for a formula."""
+    plain = clean(text, 64)
+    return f"'{plain}" if plain[:1] in "=+-@" else plain
+
+
+# --- README.md -----------------------------------------------------------------------------------------------------
+
+
+def readme(board: Board) -> str:
+    """Return the board as Markdown: per track the paper's tables with measured rows, then the ranks on each split."""
     lines = [
         "# Leaderboard",
         "",
-        "Generated by `dgmld-bench leaderboard build`. Lower MRE is better; mean ± standard deviation over seeds; best",
-        "measured value in bold. *Ranks* is the 95 % interval of the rank, *group* the tie group: methods of one group",
-        "cannot be told apart by these cases. Rows marked *reported* are printed in the paper, never ranked with",
-        f"measured ones. Scoring protocol {board.protocol}; what the columns mean is in `docs/protocol.md`.",
+        "Generated by `dgmld-bench leaderboard build`; with curves, comparisons and a page per submission it is",
+        "`site/index.html`. Errors in millimetres, mean ± standard deviation over seeds; bold is the best of a block,",
+        "of measured and of *reported* rows each. *Reported* rows are printed in the paper and never ranked.",
+        f"Scoring protocol {board.protocol}: `docs/protocol.md`.",
+        "",
+        "Beside a *rank* stands its 95 % interval: cases and seeds drawn anew. Methods of one *group* cannot be told",
+        "from the first of it by these cases. Ranks are counted within a selection: `source-val` is strict domain",
+        "generalisation, `target-val` the paper's protocol.",
         "",
     ]
     for track in board.tracks:
         lines += [f"## {track.track.title} (`{track.track.name}`)", ""]
+        for layout in layouts(track):
+            lines += _layout(layout)
+        lines += _figures(track)
         for split in track.splits:
-            lines += _split_section(split, track)
+            lines += _ranks(split, track)
         lines += [
             f"Kendall's tau between the rankings on `{a}` and `{b}` ({protocol}): {tau:.2f}"
             for a, b, protocol, tau in track.agreement
         ]
         if track.agreement:
             lines.append("")
-    lines += _ablation(reported)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _split_section(split: SplitBoard, track: TrackBoard) -> list[str]:
+def _layout(layout: Layout) -> list[str]:
+    heads = [*layout.labels, "", *layout.columns]
+    lines = [f"### As Table {layout.number} of the paper", "", f"{layout.caption}.", "", *_head(heads)]
+    for block in layout.blocks:
+        for line in block:
+            cells = [_shown(value, k in line.best) for k, value in enumerate(line.cells)]
+            note = _KIND_NOTE.get(line.row.kind, line.row.selection or "")
+            lines.append(_row([*map(markdown, line.labels), note, *cells]))
+    return [*lines, ""]
+
+
+def _figures(track: TrackBoard) -> list[str]:
+    found = [panel for split in track.splits for panel in panels(split)]
+    if not found:
+        return []
+    caption = "Share of radial errors at or below each threshold; bands are one standard deviation over seeds."
+    images = [f"![SDR curves: {markdown(p.title)}](site/{FIGURES}/{p.file})" for p in found]
+    return ["### As Figure 3 of the paper", "", caption, "", *images, ""]
+
+
+def _ranks(split: SplitBoard, track: TrackBoard) -> list[str]:
     about = split.split
     domain = "out of domain" if about.out_of_domain else "in domain"
-    lines = [f"### `{about.name}`: {about.centre}, {domain}, {about.n_cases} cases", ""]
-    if not split.rows:
-        return [*lines, "No submission yet.", ""]
-    volumes = track.track.landmarks.dimension == 3
-    names = track.track.landmarks.names if volumes else ()
-    header = ["ranks", "group", "method", "backbone", "selection", *names, "Average", "95 % interval"]
-    header += [f"SDR {t:g}" for t in SDR_THRESHOLDS_MM] + ["gap", "flags"]
-    columns: list[Callable[[Row], Value | None]] = [
-        *[lambda r, i=i: r.landmarks[i] if i < len(r.landmarks) else None for i in range(len(names))],
-        lambda r: r.average,
-    ]
-    best = [min((v.mean for r in split.rows if r.kind == "measured" and (v := c(r))), default=None) for c in columns]
-    lines += ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    for row in split.rows:
-        cells = [
-            f"{row.rank.low}–{row.rank.high}" if row.rank else _KIND_NOTE.get(row.kind, "–"),
-            str(row.rank.group) if row.rank else "–",
-            _cell(row.method),
-            _cell(row.backbone),
-            row.selection or "–",
-            *[_shown(c(row), b if row.kind == "measured" else None) for c, b in zip(columns, best, strict=True)],
-            "–" if row.interval_mm is None else f"{row.interval_mm[0]:.2f} – {row.interval_mm[1]:.2f}",
-            *["–" if v is None else f"{v.mean:.1f}" for v in row.sdr],
-            _shown(row.gap, None),
-            ", ".join(FLAGS[f][0] for f in row.flags) or "–",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return [*lines, ""]
-
-
-def _ablation(reported: Iterable[Reported]) -> list[str]:
-    rows = [r for r in reported if r.table == 4]
+    lines = [f"### Ranks on `{about.name}`", "", f"{about.centre}, {domain}, {about.n_cases} cases.", ""]
+    rows = [r for r in split.rows if r.kind != "reported"]
     if not rows:
-        return []
-    lines = ["## Pre-training target and loss (Table 4)", "", "| LFC validation | MRE |", "|---|---|"]
-    lines += [f"| {r.method}, *reported* | {_shown(r.values['Average'], None)} |" for r in rows]
+        return [*lines, "No submission yet.", ""]
+    biometrics = [b.name for b in track.track.landmarks.biometrics]
+    has_gap = any(r.gap is not None for r in rows)
+    heads = ["rank", "group", "method", "backbone", "selection", "seeds", "Average", "95 % interval"]
+    heads += [f"SDR {t:g}" for t in SDR_THRESHOLDS_MM] + ["P95"] + ["gap"] * has_gap
+    heads += [f"\\|Δ{name}\\|" for name in biometrics] + ["parameters", "training", "flags"]
+    lines += _head(heads)
+    for row in rows:
+        rank = row.rank
+        one = row.submission
+        cells = [
+            f"{rank.rank} ({rank.low}–{rank.high})" if rank else _KIND_NOTE.get(row.kind, "–"),
+            str(rank.group) if rank else "–",
+            markdown(row.method),
+            markdown(row.backbone) or "–",
+            row.selection or "–",
+            str(len(row.seeds)) if row.kind != "annotator" else "–",
+            _shown(row.average, bool(rank and rank.rank == 1)),
+            "–" if row.interval_mm is None else f"{row.interval_mm[0]:.2f} – {row.interval_mm[1]:.2f}",
+            *(_shown(v, False, 1) for v in row.sdr),
+            _shown(row.p95, False),
+            *([_shown(row.gap, False)] if has_gap else []),
+            *(_shown(v, False) for v in row.biometrics or (None,) * len(biometrics)),
+            count(one.parameters if one else None),
+            duration(one.training_s if one else None),
+            ", ".join(FLAGS[f][0] for f in row.flags).replace("<", "&lt;") or "–",
+        ]
+        lines.append(_row(cells))
     return [*lines, ""]
 
 
-def _shown(value: Value | None, best: float | None) -> str:
+def _head(cells: Sequence[str]) -> Iterator[str]:
+    yield _row(cells)
+    yield "|" + "---|" * len(cells)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _shown(value: Value | None, best: bool, digits: int = 2) -> str:
     if value is None:
         return "–"
-    text = f"{value.mean:.2f}" + ("" if value.std is None else f" ± {value.std:.2f}")
-    return f"**{text}**" if value.mean == best else text
-
-
-def _pair(value: Value | None) -> tuple[float | str, float | str]:
-    if value is None:
-        return "", ""
-    return value.mean, "" if value.std is None else value.std
-
-
-def _cell(text: str) -> str:
-    """Return a stranger's text so that neither Markdown, HTML nor a spreadsheet takes it for more than text."""
-    plain = clean(text, 64).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    escaped = "".join(f"\\{c}" if c in "\\`*_[]|#!" else c for c in plain)
-    return f"'{escaped}" if escaped[:1] in "=+-@" else escaped
+    text = f"{value.mean:.{digits}f}" + ("" if value.std is None else f" ± {value.std:.{digits}f}")
+    return f"**{text}**" if best else text

@@ -1,4 +1,4 @@
-"""Text that strangers wrote, made fit to be shown: no control characters, bounded length, links only to the web."""
+"""Text made fit to be shown: what strangers wrote, tamed; numbers as people say them."""
 
 from __future__ import annotations
 
@@ -68,3 +68,25 @@ def code_span(text: str, limit: int = 200) -> str:
     "`seed '0'`"
     """
     return "`" + (clean(text, limit).replace("`", "'") or " ") + "`"
+
+
+def count(value: int | None) -> str:
+    """Return a number of parameters as people say it.
+
+    >>> count(15_181_316), count(338_852), count(None)
+    ('15.2 M', '339 k', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value / 1e6:.1f} M" if value >= 999_500 else f"{value / 1e3:.0f} k" if value >= 1000 else str(value)
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time as people say it.
+
+    >>> duration(5400), duration(90), duration(None)
+    ('1.5 h', '2 min', '–')
+    """
+    if seconds is None:
+        return "–"
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min" if seconds >= 60 else "< 1 min"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +14,11 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from dgmld_bench.leaderboard import plots
+from dgmld_bench.leaderboard.figures import Panel, curve_of, panels
+from dgmld_bench.leaderboard.layouts import Layout, Line, layouts
 from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, Submission, TrackBoard, Value
-from dgmld_bench.leaderboard.text import clean, web_link
-from dgmld_bench.metrics import SDR_CURVE_MM, SDR_THRESHOLDS_MM, success_rates
+from dgmld_bench.leaderboard.text import clean, duration, web_link
+from dgmld_bench.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.statistics import case_means
 
 Array = NDArray[np.float64]
@@ -113,8 +116,26 @@ class SplitView:
         self.thresholds = tuple(f"{t:g}" for t in SDR_THRESHOLDS_MM)
         self.has_gap = any(row.gap is not None for row in self.rows)
         self.keys = {row.id: f"r{i}" for i, row in enumerate(self.rows)}
+        self.labels = _labels(self.rows)
         known = (r for r in self.rows if r.errors_mm is not None and r.average is not None)
         self.comparable = tuple(sorted(known, key=lambda r: (r.rank is None, _mean(r.average))))
+
+    @property
+    def measured(self) -> bool:
+        """Whether any submission's score is shown."""
+        return any(row.kind == "measured" for row in self.rows)
+
+    @property
+    def first_columns(self) -> str:
+        """The columns to begin with: those of the landmarks where reported rows are all there is to see of them."""
+        seen = not self.comparable and any(v is not None for row in self.rows for v in row.landmarks)
+        return "landmarks" if seen else "overview"
+
+    @property
+    def best_reported(self) -> Row | None:
+        """The paper's lowest Average."""
+        rows = [row for row in self.rows if row.kind == "reported" and row.average]
+        return min(rows, key=lambda row: _mean(row.average), default=None)
 
     @property
     def n_columns(self) -> int:
@@ -168,7 +189,9 @@ class SplitView:
         return groups
 
     def _group(self, protocol: str, title: str, note: str, rows: Sequence[Row]) -> Group:
-        bars = [plots.RankBar(label(r), r.rank.rank, r.rank.low, r.rank.high, r.rank.group) for r in rows if r.rank]
+        bars = [
+            plots.RankBar(self.labels[r.id], r.rank.rank, r.rank.low, r.rank.high, r.rank.group) for r in rows if r.rank
+        ]
         key = f"ranks-{protocol}"
         plot = plots.rank_intervals(key, f"Ranks on {self.name}, {title}", bars) if len(bars) > 1 else None
         best_landmarks = [_lowest(r.landmarks[k] for r in rows) for k in range(len(self.landmarks))]
@@ -230,10 +253,7 @@ class SplitView:
 
     def curve(self, row: Row) -> plots.Curve:
         """Return the SDR curve of one row."""
-        errors = np.asarray(row.errors_mm)
-        percent = success_rates(errors, SDR_CURVE_MM)  # (seed, threshold)
-        std = percent.std(axis=0) if len(errors) > 1 else None
-        return plots.Curve(self.keys[row.id], label(row), percent.mean(axis=0), std)
+        return curve_of(row, self.keys[row.id], self.labels[row.id])
 
     @property
     def leads(self) -> list[Lead]:
@@ -242,7 +262,7 @@ class SplitView:
         for group in self.groups:
             first = [v.row for v in group.rows if v.row.rank and v.row.rank.group == 1]
             if first:
-                named = tuple(Leader(label(row), page_of(row)) for row in first[:_LEADERS])
+                named = tuple(Leader(self.labels[row.id], page_of(row)) for row in first[:_LEADERS])
                 more = len(first) - len(named)
                 leads.append(Lead(group.protocol, len(group.rows), named, more, first[0].average))
         return leads
@@ -261,7 +281,7 @@ class SplitView:
             "rows": [
                 {
                     "key": row.id,
-                    "name": label(row),
+                    "name": self.labels[row.id],
                     "href": None if page_of(row) is None else f"../{page_of(row)}",
                     "runs": [[_micrometres(v) for v in case_means(run[None])] for run in np.asarray(row.errors_mm)],
                     "landmarks": [None if v is None else round(v.mean, 6) for v in row.landmarks],
@@ -278,15 +298,36 @@ class TrackView:
         self.name = board.track.name
         self.title = board.track.title
         self.splits = [SplitView(split, board) for split in board.splits]
+        self.layouts: list[Layout] = layouts(board)
+        self.panels: list[Panel] = [panel for split in board.splits for panel in panels(split)]
         self._agreement = board.agreement
 
     @property
+    def has_paper_page(self) -> bool:
+        """Whether there is anything to show in the paper's layouts."""
+        return bool(self.layouts or self.panels)
+
+    def note(self, line: Line) -> str:
+        """Return where a line of the paper's layouts comes from."""
+        return _KINDS.get(line.row.kind, line.row.selection or "")
+
+    def page(self, line: Line) -> str | None:
+        """Return the page of a line's submission."""
+        return page_of(line.row)
+
+    def plot(self, panel: Panel) -> Markup:
+        """Return the drawing of a panel, for this page."""
+        return plots.sdr_curves(panel.file.removesuffix(".svg"), f"SDR curves on {panel.title}", panel.curves)
+
+    @property
     def agreement(self) -> list[str]:
-        """How far the rankings on two splits agree."""
-        return [
-            f"Kendall’s τ between the rankings on {a} and {b}, {_PROTOCOLS[protocol][0].lower()}: {tau:.2f}"
-            for a, b, protocol, tau in self._agreement
-        ]
+        """How far the rankings on two splits agree, one line per protocol."""
+        lines = []
+        for protocol in _PROTOCOLS:
+            pairs = [f"{a} and {b} {tau:.2f}" for a, b, of, tau in self._agreement if of == protocol]
+            if pairs:
+                lines.append(f"Kendall’s τ between rankings ({protocol}): {', '.join(pairs)}".replace("-0", "−0"))
+        return lines
 
 
 @dataclass(frozen=True)
@@ -313,6 +354,8 @@ class Views:
         """Yield every page, in a fixed order."""
         yield "index.html", "index.html", {}
         for track in self.tracks:
+            if track.has_paper_page:
+                yield "paper.html", f"paper/{track.name}.html", {"track": track}
             for split in track.splits:
                 yield "split.html", f"splits/{split.name}.html", {"track": track, "split": split}
                 if len(split.comparable) > 1:
@@ -364,7 +407,15 @@ def _provenance(entry: Submission, rows: Sequence[tuple[SplitView, Row]]) -> lis
         Fact("Selection", entry.selection or "not declared"),
         Fact("Training data", ", ".join(entry.training_data) or "not declared"),
         Fact("Seeds", ", ".join(map(str, entry.seeds))),
+        Fact("Parameters", "not given" if entry.parameters is None else f"{entry.parameters:,}"),
+        Fact("Training time of a run", "not given" if entry.training_s is None else duration(entry.training_s)),
     ]
+    if entry.device:
+        facts.append(Fact("Device", entry.device))
+    if entry.command:
+        facts.append(Fact("Command", entry.command, code=True))
+    if entry.versions:
+        facts.append(Fact("Versions", ", ".join(f"{name} {version}" for name, version in entry.versions)))
     facts += [
         Fact(f"Reference of {split.name}, SHA-256", row.reference_sha256, code=True)
         for split, row in rows
@@ -384,9 +435,22 @@ def page_of(row: Row) -> str | None:
     return None if row.submission is None else submission_page(row.submission)
 
 
-def label(row: Row) -> str:
-    """Return a name for plots and lists."""
-    return clean(f"{clean(row.method, 60)} · {clean(row.backbone, 40)}" if row.backbone else row.method, 80)
+def _labels(rows: Sequence[Row]) -> dict[str, str]:
+    """Return a name of each row for plots and lists: method and backbone, and what else tells it from the others."""
+    alike = Counter((row.kind, _label(row)) for row in rows)
+    twins = Counter((row.kind, _label(row), row.selection) for row in rows)
+    labels = {}
+    for row in rows:
+        plain = labels[row.id] = _label(row)
+        if alike[row.kind, plain] > 1:
+            alone = twins[row.kind, plain, row.selection] == 1
+            labels[row.id] = f"{plain} ({row.selection if alone else clean(row.id, 40)})"
+    return labels
+
+
+def _label(row: Row) -> str:
+    named = row.backbone not in {"", "none"}
+    return clean(f"{clean(row.method, 60)} · {clean(row.backbone, 40)}" if named else row.method, 80)
 
 
 def rank_range(row: Row) -> str:

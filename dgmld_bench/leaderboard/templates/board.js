@@ -99,7 +99,7 @@ function filtering(table, controls) {
       table.classList.add(`show-${button.dataset.show}`);
     });
   }
-  table.classList.add("show-overview");
+  table.classList.add(`show-${controls.dataset.start}`);
   controls.hidden = false;
 }
 
