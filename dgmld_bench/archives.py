@@ -88,6 +88,22 @@ def is_later_volume(path: Path) -> bool:
     return match is not None and int(match[1]) > 1
 
 
+def names_in(archive: Path) -> set[str]:
+    """Return what folders and files in an archive are called, and the archive itself; archives without their suffix.
+
+    Raises
+    ------
+    BrokenArchiveError
+        When it cannot be read.
+    """
+    try:
+        with _entries(archive) as entries:
+            parts = {Path(part) for entry in entries for part in PurePosixPath(entry.name.replace("\\", "/")).parts}
+    except _broken(OSError) as error:
+        raise BrokenArchiveError(f"{archive.name}: damaged, or not what its name says ({error})") from None
+    return {_stem(part) if is_archive(part) else part.name for part in {*parts, archive}}
+
+
 def check_rar_program() -> None:
     """Raise DataError that says what to install when compressed rar files cannot be read on this machine."""
     import rarfile
@@ -140,7 +156,6 @@ def _extract(archive: Path, place: Path, budget: Budget, shown: str) -> None:
     """Write every entry of one archive below ``place``."""
     import rarfile
 
-    broken = (zipfile.BadZipFile, tarfile.TarError, rarfile.Error, zlib.error, lzma.LZMAError, EOFError)
     try:
         with _entries(archive) as entries:
             wanted = list(_checked(entries, budget))
@@ -153,7 +168,7 @@ def _extract(archive: Path, place: Path, budget: Budget, shown: str) -> None:
         raise DataError(f"{shown}: {RAR_HELP}") from None
     except DataError as error:
         raise BrokenArchiveError(f"{shown}: {error}; nothing of it was unpacked") from None
-    except (*broken, NotImplementedError, RuntimeError, ValueError) as error:
+    except _broken() as error:
         what = f"damaged, or not what its name says ({error})"
         raise BrokenArchiveError(f"{shown}: {what}; nothing of it was unpacked") from None
     except OSError as error:
@@ -162,6 +177,14 @@ def _extract(archive: Path, place: Path, budget: Budget, shown: str) -> None:
                 f"{shown}: too large for this disk ({error.strerror}); nothing of it was unpacked"
             ) from None
         raise BrokenArchiveError(f"{shown}: cannot be unpacked ({error}); nothing of it was unpacked") from None
+
+
+def _broken(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return what the readers raise for an archive that is not as its format says."""
+    import rarfile
+
+    formats = (zipfile.BadZipFile, tarfile.TarError, rarfile.Error, zlib.error, lzma.LZMAError, EOFError)
+    return (*formats, NotImplementedError, RuntimeError, ValueError, *more)
 
 
 def _checked(entries: Iterator[_Entry], budget: Budget) -> Iterator[tuple[PurePosixPath, _Entry]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dgmld_bench import manifest, store
+from dgmld_bench.archives import is_archive
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.files import new_folder
+from dgmld_bench.packed import new_place, scan_packed
 from dgmld_bench.sources import get_source
 from dgmld_bench.sources.base import COPY_PREFIX, Progress, Scan
 from dgmld_bench.store import CaseFiles, Problem, Register
@@ -46,7 +48,7 @@ def import_source(
     name : str
         The source: ``dgmld``, ``atlases``, ``isbi``, ``pku``, or ``own/NAME`` for a centre of your own.
     path : path
-        The folder; the source's files are found wherever they lie below it.
+        The folder, or an archive; the source's files are found wherever they lie below it, packed or not.
     copy : bool
         Copy the files into the data folder. Otherwise the register holds their absolute paths.
     data_dir : path, optional
@@ -77,23 +79,23 @@ def import_source(
     for option in sorted(options.keys() - set(source.options)):
         raise UsageError(f"source '{name}' has no option --{option.replace('_', '-')}")
     root = Path(path).expanduser().absolute()
-    if not root.is_dir():
-        hint = "unpack it first" if root.is_file() else "no such folder"
-        raise DataError(f"{root}: {hint}; expected the folder that holds the data of '{name}'")
+    if not (root.is_dir() or (root.is_file() and is_archive(root))):
+        hint = "neither a folder nor an archive" if root.is_file() else "no such folder"
+        raise DataError(f"{root}: {hint}; expected the folder or the archive that holds the data of '{name}'")
     folder = store.source_dir(name, data_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=_LOCK_TIMEOUT_S):
-            scan = source.complete(source.scan(root, **options), folder, progress)
+        with FileLock(folder / ".lock", timeout=_LOCK_TIMEOUT_S), ExitStack() as undo:
+            scan = source.complete(scan_packed(source, root, folder, progress, undo, **options), folder, progress)
             if not scan.cases:
                 raise NothingUsableError(_nothing_usable(name, root, scan.problems), scan.problems)
+            scan.cases = [_renamed(case, lambda f: _relative(f, folder)) for case in scan.cases]
             if copy:
-                scan.cases = _copy(scan, root, folder, progress)
-            elif root.parent == folder and root.name.startswith(COPY_PREFIX):
-                scan.cases = [_renamed(case, lambda f: _relative(f, folder)) for case in scan.cases]
+                scan.cases = _copy(scan, root, folder, progress, undo)
             register = Register(name, folder, tuple(scan.cases), tuple(scan.problems), scan.options)
             register = _keep_other_splits(register, data_dir)
             store.write_register(register)
+            undo.pop_all()
             _remove_stale_copies(register)
     except Timeout:
         raise DataError(f"{folder}: another import of '{name}' is running; wait for it to end") from None
@@ -125,26 +127,22 @@ def _keep_other_splits(register: Register, data_dir: Path | str | None) -> Regis
     return replace(register, cases=register.cases + cases, problems=tuple(dict.fromkeys([*problems, *notes])))
 
 
-def _copy(scan: Scan, root: Path, folder: Path, progress: Progress) -> list[CaseFiles]:
+def _copy(scan: Scan, root: Path, folder: Path, progress: Progress, undo: ExitStack) -> list[CaseFiles]:
     """Copy the cases' files into a new folder, laid out as they were below ``root``; return the cases with new paths.
 
     Relative names are what the source wrote into the data folder itself; they stay.
     """
     names = sorted({f for c in scan.cases for f in (c.image, c.mask, *c.landmarks) if f and Path(f).is_absolute()})
-    place = new_folder(folder, COPY_PREFIX)
+    place = new_place(folder, undo)
     copied: dict[str, str] = {}
-    try:
-        for n, name in enumerate(names):
-            progress("Copying", n, len(names))
-            target = place / Path(name).relative_to(root)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(name, target)
-            copied[name] = target.relative_to(folder).as_posix()
-        progress("Copying", len(names), len(names))
-        manifest.write_manifest(place, {"kind": "copy", "from": str(root)})
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
+    for n, name in enumerate(names):
+        progress("Copying", n, len(names))
+        target = place / Path(name).relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(name, target)
+        copied[name] = target.relative_to(folder).as_posix()
+    progress("Copying", len(names), len(names))
+    manifest.write_manifest(place, {"kind": "copy", "from": str(root)})
     return [_renamed(case, lambda f: copied.get(f, f)) for case in scan.cases]
 
 

@@ -145,5 +145,5 @@ def test_calls_that_are_wrong(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         import_source("isbi", tmp_path / "absent")
     (tmp_path / "a.zip").touch()
-    with pytest.raises(DataError, match="unpack it first"):
+    with pytest.raises(DataError, match="damaged, or not what its name says"):
         import_source("isbi", tmp_path / "a.zip")

@@ -41,7 +41,11 @@ def import_(
     ],
     path: Annotated[
         Path,
-        typer.Argument(metavar="PATH", help="The folder that holds the data, at any depth.", show_default=False),
+        typer.Argument(
+            metavar="PATH",
+            help="The folder that holds the data, at any depth, or an archive.",
+            show_default=False,
+        ),
     ],
     copy: Annotated[bool, typer.Option("--copy", help="Copy the files; otherwise they stay where they are.")] = False,
     spacing_mm: Annotated[
@@ -66,7 +70,8 @@ def import_(
 ) -> None:
     """Verify a folder that you have and register its cases.
 
-    The source's files are found wherever they lie below PATH.
+    The source's files are found wherever they lie below PATH, also in
+    archives (zip, tar, rar), which are unpacked into the data folder.
     Every case that is incomplete, changed or unknown is named.
     Complete cases are registered in the data folder.
 
@@ -112,7 +117,7 @@ def import_(
         "problems": _problems(found.problems),
     }
     emit_json(value | ({"agreement": agreement and agreement.to_dict()} if name else {}), json)
-    _show_import(console, found, splits, copy)
+    _show_import(console, found, splits)
     if agreement:
         _show_agreement(console, agreement)
     if name:
@@ -255,7 +260,7 @@ def _show_sources(value: dict[str, Any]) -> None:
     _say(console, escape(how_to_get("own/NAME")))
 
 
-def _show_import(console: Console, found: Register, splits: list[dict[str, Any]], copied: bool) -> None:
+def _show_import(console: Console, found: Register, splits: list[dict[str, Any]]) -> None:
     from rich.markup import escape
 
     table = _table("Split", "Role", "Reference", "Cases")
@@ -268,7 +273,8 @@ def _show_import(console: Console, found: Register, splits: list[dict[str, Any]]
         console.print(f"\n[yellow]{len(found.problems)} finding{'s' * (len(found.problems) != 1)}:[/]")
     for problem in found.problems:
         _say(console, escape(str(problem)))
-    how = "copied" if copied else "linked: they stay where they are and must not move (--copy copies them)"
+    linked = any(found.path(c.image) == Path(c.image) for c in found.cases)
+    how = "linked: they stay where they are and must not move (--copy copies them)" if linked else "in the data folder"
     console.print(f"\nFiles {how}.")
     console.print(f"Registered in {escape(str(found.folder))}", soft_wrap=True)
 

@@ -106,6 +106,10 @@ class Atlases(Source):
         file = published_files().get("/".join(path.parts[-3:]))
         return file.sha256 if file else None
 
+    def known_names(self) -> set[str]:
+        """Return the names of the three projects' folders."""
+        return {file.project for file in published_files().values()}
+
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find the three project folders anywhere below ``path`` and the two files of each case."""
         scan = Scan()

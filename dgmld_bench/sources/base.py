@@ -68,6 +68,10 @@ class Source(ABC):
         """Where the data can be fetched; empty when they are generated, or had by agreement only."""
         return ()
 
+    def known_names(self) -> set[str]:
+        """Return names of folders and files by which an archive is seen to hold data of this source."""
+        return set()
+
     def published_sha256(self, path: Path) -> str | None:
         """Return the hash that a file of this source was published with, where there is one."""
         return None

@@ -39,8 +39,6 @@ from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
 LINES = ("CBD", "BBD", "TCD", "FOD", "HDV", "ADV")
 """The biometrics of a label folder, in the order of the numbers that end its file names."""
 
-_PACKED = (".zip", ".rar", ".7z", ".tar", ".tgz", ".z01", ".001")
-
 
 @dataclass(frozen=True)
 class _Place:
@@ -95,13 +93,17 @@ class Dgmld(Source):
         "release; the CRL atlas is for non-commercial research and education only."
     )
     how_to_get = (
-        "Run `dgmld-bench download dgmld`. Or download huggingface.co/datasets/haifan-gong/LFC, unpack its archives "
-        "into one folder, and run `dgmld-bench import dgmld PATH` on it."
+        "Run `dgmld-bench download dgmld`. Or download huggingface.co/datasets/haifan-gong/LFC into one folder "
+        "and run `dgmld-bench import dgmld PATH` on it."
     )
 
     def remote(self) -> HubDataset:
         """Return the authors' data set on the Hugging Face hub."""
         return HubDataset("haifan-gong/LFC")
+
+    def known_names(self) -> set[str]:
+        """Return the names of the folders of :data:`PLACES` and of the file that marks the folder for pre-training."""
+        return {name for place in PLACES for name in (place.images, place.labels)} | {"train.list"}
 
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find the release's folders anywhere below ``path`` and check every case's files."""
@@ -121,8 +123,6 @@ class Dgmld(Source):
             for other in (f for f in (*images, *labels) if f not in used):
                 message = f"a second {other.name}/; {used[other.name == place.labels]} is used"
                 scan.problems.append(Problem(str(other), message, place.split))
-        for archive in sorted(f for folder in folders for f in visible(folder) if f.suffix in _PACKED):
-            scan.problems.append(Problem(str(archive), "an archive that is not unpacked; nothing in it was looked at"))
         self._add_masks(scan, folders)
         return scan
 

@@ -33,8 +33,8 @@ class Isbi(Source):
     url = "https://figshare.com/s/37ec464af8e81ae6ebbf"
     terms = "No licence is stated: use it for research only, and do not pass it on. Cite Wang et al. 2016."
     how_to_get = (
-        "Run `dgmld-bench download isbi`. Or download figshare.com/s/37ec464af8e81ae6ebbf, unpack AnnotationsByMD.rar "
-        "and RawImage.rar into one folder, and run `dgmld-bench import isbi PATH` on it."
+        "Run `dgmld-bench download isbi`. Or download figshare.com/s/37ec464af8e81ae6ebbf into a folder and "
+        "run `dgmld-bench import isbi PATH` on it."
     )
     holds_rar = True
 
@@ -43,6 +43,10 @@ class Isbi(Source):
         article = "articles/3471833?private_link=37ec464af8e81ae6ebbf"
         hosts = ("figshare.com/ndownloader", "ndownloader.figshare.com")
         return (RemoteFile("ISBI2015.zip", tuple(f"https://{host}/{article}" for host in hosts)),)
+
+    def known_names(self) -> set[str]:
+        """Return the names of the challenge's folders and of the archives that hold them."""
+        return {"AnnotationsByMD", "RawImage", *FOLDERS, *_DOCTOR_FOLDERS}
 
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find films and both doctors' annotations anywhere below ``path``."""
