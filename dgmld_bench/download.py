@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import free_bytes, is_full_disk, read_json, safe_path, sha256_file, write_json
+from dgmld_bench.files import difference, free_bytes, is_full_disk, read_json, safe_path, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,18 +195,7 @@ def _part(folder: Path, file: RemoteFile) -> Path:
 
 
 def _is_there(file: RemoteFile, folder: Path) -> bool:
-    target = folder / safe_path(file.path)
-    return target.is_file() and not _difference(file, target)
-
-
-def _difference(file: RemoteFile, path: Path) -> str:
-    """Say how a file differs from what it must be, or nothing."""
-    size = path.stat().st_size
-    if file.bytes is not None and size != file.bytes:
-        return f"expected {file.bytes:,} bytes, got {size:,}"
-    if file.sha256 is not None and (found := sha256_file(path)) != file.sha256:
-        return f"expected SHA-256 {file.sha256}, got {found}"
-    return ""
+    return not difference(folder / safe_path(file.path), file.bytes, file.sha256)
 
 
 def _fetch(session: requests.Session, file: RemoteFile, folder: Path, patience: Patience, progress: _Tally) -> None:
@@ -237,12 +226,13 @@ def _insist(
     while True:
         try:
             resumed = _transfer(session, file, url, part, patience, progress)
-            if not (difference := _difference(file, part)):
+            wrong = difference(part, file.bytes, file.sha256)
+            if not wrong:
                 return
             part.unlink()
             if not resumed:
-                raise _Refused(f"the file is truncated or was changed: {difference}")
-            raise _Passing(f"what arrived earlier does not go with the rest: {difference}")
+                raise _Refused(f"the file is truncated or was changed: {wrong}")
+            raise _Passing(f"what arrived earlier does not go with the rest: {wrong}")
         except _Passing as error:
             failures = 0 if _size(part) > furthest else failures + 1
             furthest = max(furthest, _size(part))
@@ -358,13 +348,15 @@ def _version(response: requests.Response) -> str | None:
 def _blocks(response: requests.Response) -> Iterator[bytes]:
     """Yield the body as it was sent, whatever encoding the server claims for it."""
     import urllib3
+    from urllib3.exceptions import IncompleteRead
 
     try:
         yield from response.raw.stream(_BLOCK, decode_content=False)
     except urllib3.exceptions.ReadTimeoutError:
         raise _Passing("the server fell silent") from None
     except urllib3.exceptions.HTTPError as error:
-        raise _Passing(f"the connection broke off ({_cause(error)})") from None
+        cause = "" if isinstance(error.__cause__ or error.__context__, IncompleteRead) else f" ({_cause(error)})"
+        raise _Passing(f"the connection broke off{cause}") from None
 
 
 def _is_web_page(block: bytes) -> bool:

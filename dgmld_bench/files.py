@@ -183,3 +183,19 @@ def free_bytes(folder: Path) -> int:
 def is_full_disk(error: OSError) -> bool:
     """Whether an error says that the disk, a quota or the largest allowed file is full."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def difference(path: Path, size: int | None, sha256: str | None) -> str:
+    """Say how a file differs from what it must be, as far as that is known; nothing where it does not.
+
+    >>> difference(Path("no such file"), 5, None)
+    'is gone'
+    """
+    if not path.is_file():
+        return "is gone"
+    found = path.stat().st_size
+    if size is not None and found != size:
+        return f"expected {size:,} bytes, got {found:,} bytes"
+    if sha256 is not None and (hashed := sha256_file(path)) != sha256:
+        return f"expected SHA-256 {sha256}, got {hashed}"
+    return ""

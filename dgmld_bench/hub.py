@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgmld_bench.download import PATIENT, Patience, Report, Transfer, check_space
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import is_full_disk, safe_path, sha256_file
+from dgmld_bench.files import difference, is_full_disk, safe_path
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
@@ -78,6 +78,7 @@ def fetch_dataset(
     *,
     patience: Patience = PATIENT,
     report: Report = lambda transfer: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Bring every file of a commit into a folder; complete files stay, broken-off ones go on where they stopped.
 
@@ -112,27 +113,25 @@ def fetch_dataset(
 
     with _quiet_client():
         _insist(fetch, listing.dataset, patience, say)
-    _check(listing, folder)
+    _check(listing, folder, progress)
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
 
 
-def _check(listing: Listing, folder: Path) -> None:
+def _check(listing: Listing, folder: Path, progress: Callable[[int, int], None]) -> None:
     """Compare every file with the hub's list: SHA-256 for large files, the git object's id for the others."""
     wrong = []
-    for file in listing.files:
+    for n, file in enumerate(listing.files, 1):
+        progress(n, len(listing.files))
         path = folder / file.path
-        if _size(path) != file.size:
-            wrong.append(f"{file.path}: expected {file.size:,} bytes, got {max(_size(path), 0):,}")
-        elif file.lfs is not None and (found := sha256_file(path)) != file.lfs.sha256:
-            wrong.append(f"{file.path}: expected SHA-256 {file.lfs.sha256}, got {found}")
-        elif file.lfs is None and (found := _git_blob_id(path)) != file.blob_id:
-            wrong.append(f"{file.path}: expected git object {file.blob_id}, got {found}")
-        else:
-            continue
-        path.unlink(missing_ok=True)
+        what = difference(path, file.size, file.lfs.sha256 if file.lfs else None)
+        if not what and file.lfs is None and (found := _git_blob_id(path)) != file.blob_id:
+            what = f"expected git object {file.blob_id}, got {found}"
+        if what:
+            wrong.append(f"{file.path}: {what}")
+            path.unlink(missing_ok=True)
     if wrong:
         raise DataError(
             f"{listing.dataset.url}: {len(wrong)} of {len(listing.files)} files are truncated or were changed on the "
@@ -196,7 +195,7 @@ def _refusal(error: Exception, dataset: HubDataset) -> str:
                 f"{dataset.url}: the hub refuses ({status}). Your token may have expired or lack the right to read "
                 "this data set: log in again with `hf auth login`"
             )
-        return "" if status in _PASSING_STATUS else f"{dataset.url}: the hub refuses ({status})"
+        return "" if status in _PASSING_STATUS else f"{error.response.url}: the hub refuses ({status})"
     if isinstance(error, OSError) and is_full_disk(error):
         return "the disk is full; nothing was placed. Make room and run the same command again: it goes on from there"
     if isinstance(error, PermissionError | FileExistsError | IsADirectoryError):

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def _copy(scan: Scan, root: Path, folder: Path, progress: Progress, undo: ExitSt
         shutil.copyfile(name, target)
         copied[name] = target.relative_to(folder).as_posix()
     progress("Copying", len(names), len(names))
-    manifest.write_manifest(place, {"kind": "copy", "from": str(root)})
+    manifest.write_manifest(place, {"kind": "copy", "from": str(root)}, partial(progress, "Hashing"))
     return [_renamed(case, lambda f: copied.get(f, f)) for case in scan.cases]
 
 

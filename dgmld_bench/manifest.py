@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import read_json, safe_path, sha256_file, write_json
+from dgmld_bench.files import difference, read_json, safe_path, sha256_file, write_json
 
 NAME = "manifest.json"
 _FORMAT, _VERSION = "dgmld-bench/manifest", 1
@@ -32,10 +32,16 @@ class Manifest:
     files: dict[str, FileRecord]
 
 
-def write_manifest(folder: Path, origin: dict[str, Any]) -> Manifest:
+def write_manifest(
+    folder: Path, origin: dict[str, Any], progress: Callable[[int, int], None] = lambda done, total: None
+) -> Manifest:
     """Hash every file below a folder and write the manifest into it, atomically."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / NAME)
-    records = {p.relative_to(folder).as_posix(): FileRecord(p.stat().st_size, sha256_file(p)) for p in paths}
+    records = {}
+    for n, path in enumerate(paths):
+        progress(n, len(paths))
+        records[path.relative_to(folder).as_posix()] = FileRecord(path.stat().st_size, sha256_file(path))
+    progress(len(paths), len(paths))
     manifest = Manifest(origin, records)
     write_json(folder / NAME, {"format": _FORMAT, "version": _VERSION, **asdict(manifest)})
     return manifest
@@ -72,12 +78,7 @@ def find_differences(
     wrong = {}
     for n, (name, expected) in enumerate(manifest.files.items()):
         progress(n, len(manifest.files))
-        path = folder / name
-        if not path.is_file():
-            wrong[name] = "is gone"
-        elif (size := path.stat().st_size) != expected.bytes:
-            wrong[name] = f"expected {expected.bytes:,} bytes, got {size:,}"
-        elif (found := sha256_file(path)) != expected.sha256:
-            wrong[name] = f"expected SHA-256 {expected.sha256}, got {found}"
+        if what := difference(folder / name, expected.bytes, expected.sha256):
+            wrong[name] = what
     progress(len(manifest.files), len(manifest.files))
     return wrong

@@ -149,7 +149,9 @@ def _obtain(
     fetched = place is None or not intact
     if fetched:
         if listing is not None:
-            hub.fetch_dataset(listing, incoming, patience=patience, report=report)
+            hub.fetch_dataset(
+                listing, incoming, patience=patience, report=report, progress=partial(progress, "Checking what arrived")
+            )
             arrived = {f.path: True for f in listing.files}
         else:
             assert isinstance(remote, tuple)
@@ -243,7 +245,7 @@ def _build(incoming: Path, arrived: dict[str, bool], folder: Path, origin: dict[
                 path.unlink()
                 raise DataError(f"{error}. It was thrown away: run the same command again to fetch it anew") from None
         progress("Unpacking", len(arrived), len(arrived))
-        manifest.write_manifest(place, origin)
+        manifest.write_manifest(place, origin, partial(progress, "Hashing"))
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dgmld_bench import manifest, store
 from dgmld_bench.errors import DataError, DgmldBenchError
-from dgmld_bench.files import sha256_file
+from dgmld_bench.files import difference
 from dgmld_bench.obtaining import ACCEPTED, INCOMING, LOCK
 from dgmld_bench.sources import SOURCE_NAMES, get_source
 from dgmld_bench.sources.base import COPY_PREFIX, Progress
@@ -85,10 +85,9 @@ def verify_source(
         progress("Checking cases", n, len(register.cases))
         paths = {register.path(f) for f in (case.image, case.mask, *case.landmarks) if f}
         published = {p: sha for p in paths - hashed if (sha := get_source(name).published_sha256(p))}
-        problems += [_problem(case, f"{p} is gone") for p in sorted(paths - hashed) if not p.is_file()]
-        for path, expected in published.items():
-            if path.is_file() and (found := sha256_file(path)) != expected:
-                problems.append(_problem(case, f"{path}: expected SHA-256 {expected}, got {found}"))
+        for path in sorted(paths - hashed):
+            if what := difference(path, None, published.get(path)):
+                problems.append(Problem(f"{case.split}/{case.id}", f"{path}: {what}", case.split))
         hashed |= {p for p in published if p.is_file()}
         rest = {p for p in paths - hashed - set(published) if p.is_file()}
         if rest and all(p.is_file() for p in paths):
@@ -96,10 +95,6 @@ def verify_source(
         read |= rest
     progress("Checking cases", len(register.cases), len(register.cases))
     return Checked(name, register.folder, len([p for p in hashed if p.is_file()]), len(read), tuple(problems))
-
-
-def _problem(case: CaseFiles, message: str) -> Problem:
-    return Problem(f"{case.split}/{case.id}", message, case.split)
 
 
 def _read(case: CaseFiles, register: Register, paths: set[Path], data_dir: Path | str | None) -> list[Problem]:
@@ -115,7 +110,7 @@ def _read(case: CaseFiles, register: Register, paths: set[Path], data_dir: Path 
         if not paths.isdisjoint(map(register.path, case.landmarks)):
             _ = opened.annotations
     except (DgmldBenchError, OSError, ValueError, EOFError) as error:
-        return [_problem(case, str(error))]
+        return [Problem(f"{case.split}/{case.id}", str(error), case.split)]
     return []
 
 

@@ -106,7 +106,9 @@ def test_a_new_commit_takes_the_place_of_the_old_one(hub: Hub, tmp_path: Path) -
     assert len(list((tmp_path / "dgmld").glob("files-*"))) == 1
 
 
-@pytest.mark.parametrize("fault", [servers.cut(1000), servers.cut(1000, reset=True), servers.status(500)])
+@pytest.mark.parametrize(
+    "fault", [servers.cut(1000), servers.cut(1000, reset=True), servers.status(500), servers.web_page()]
+)
 def test_faults_that_pass_on_the_way(hub: Hub, tmp_path: Path, fault: servers.Fault) -> None:
     hub.faults["LFC_dataset.zip"] = [fault]
     assert counts(get(hub, tmp_path))["lfc"] == 2

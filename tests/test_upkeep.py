@@ -58,7 +58,7 @@ def test_linked_files_are_read_whole_since_nothing_is_known_of_them(release: Pat
     (release / "RawImage/Test2Data/301.bmp").unlink()
     found = problems(verify(tmp_path / "data"))
     assert "151.bmp: not a readable image" in found and "001.txt: 1 lines, expected at least 19" in found
-    assert "301.bmp is gone" in found and len(found.splitlines()) == 3
+    assert "301.bmp: is gone" in found and len(found.splitlines()) == 3
 
 
 def test_a_generated_phantom_that_lost_something(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def download(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Fetch URL/<path of the file> instead; dgmld: the endpoint of another hub.",
+            help="Fetch URL/<path of the file> instead; dgmld: the endpoint of another hub, which gets your token.",
             show_default=False,
         ),
     ] = None,
@@ -217,10 +217,14 @@ def _fetch(
 
     from dgmld_bench.obtaining import download_source
 
-    with _transfer_bars(console, name) as (report, progress):
-        got = download_source(
-            name, data_dir=data_dir, revision=revision, mirror=mirror, report=report, progress=progress
-        )
+    try:
+        with _transfer_bars(console, name) as (report, progress):
+            got = download_source(
+                name, data_dir=data_dir, revision=revision, mirror=mirror, report=report, progress=progress
+            )
+    except KeyboardInterrupt:
+        console.print("Stopped. What arrived is kept: run the same command again to go on from there.")
+        raise
     size = sum(f.bytes for f in got.manifest.files.values())
     what = "fetched" if got.fetched else "here already, all intact"
     console.print(f"[bold]{name}[/]: {len(got.manifest.files)} files, {decimal(size)}, {what}.")
@@ -316,7 +320,8 @@ def _transfer_bars(console: Console, name: str) -> Iterator[tuple[Report, Any]]:
             count = f"{name}: {transfer.files_done}/{transfer.files} files"
             bars.update(total, description=count, completed=transfer.done, total=transfer.bytes, visible=True)
             if transfer.file and transfer.file != shown[0]:
-                bars.reset(current, description=f"  {escape(transfer.file[-48:])}", visible=True)
+                name_of_file = f"  {escape(transfer.file[-48:])}"
+                bars.reset(current, description=name_of_file, visible=True, completed=transfer.file_done)
                 shown[0] = transfer.file
             if transfer.file:
                 bars.update(current, completed=transfer.file_done, total=transfer.file_bytes)

@@ -18,7 +18,7 @@ from dgmld_bench import derive, markups, volumes
 from dgmld_bench.cases import Case
 from dgmld_bench.download import RemoteFile
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import sha256_file
+from dgmld_bench.files import difference
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
 from dgmld_bench.sources.base import Progress, Scan, Source, folders_below, missing_problem, visible
 from dgmld_bench.splits import get_split
@@ -188,11 +188,8 @@ def _is_intact(case: CaseFiles, scan: Scan, progress: Progress, n: int, total: i
     for name in (case.image, case.mask):
         path = Path(str(name))
         expected = published_files()["/".join(path.parts[-3:])]
-        size = path.stat().st_size
-        found = f"{size:,} bytes" if size != expected.bytes else f"SHA-256 {sha256_file(path)}"
-        wanted = f"{expected.bytes:,} bytes" if size != expected.bytes else f"SHA-256 {expected.sha256}"
-        if found != wanted:
-            message = f"{path.name} differs from the published file: expected {wanted}, got {found}; get it again"
+        if what := difference(path, expected.bytes, expected.sha256):
+            message = f"{path.name} differs from the published file: {what}; get it again"
             scan.problems.append(Problem(case.id, message, case.split))
             intact = False
     progress("Checking SHA-256", n + 1, total)
