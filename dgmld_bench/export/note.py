@@ -31,6 +31,8 @@ def provenance(job: Job) -> list[dict[str, Any]]:
                 "licence": source.licence,
                 "terms": source.terms,
                 "url": source.url,
+                "papers": list(source.papers),
+                "cautions": list(source.cautions),
             }
         )
     return described
@@ -60,6 +62,8 @@ def export_note(job: Job, about: str) -> str:
             f"- **Licence: {entry['licence']}**",
         ]
         lines += [f"- Terms: {entry['terms']}"] if entry["terms"] else []
+        lines += [f"- Cite: {paper}" for paper in entry["papers"]]
+        lines += [f"- Know: {caution}" for caution in entry["cautions"]]
         lines += [""]
     if job.predictions is not None:
         seeds = ", ".join(map(str, job.seeds))

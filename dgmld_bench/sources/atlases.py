@@ -74,6 +74,20 @@ class Atlases(Source):
 
     name = "atlases"
     title = "Fetal brain atlases, three centres"
+    papers = (
+        "A. Gholipour et al. A normative spatiotemporal MRI atlas of the fetal brain for automatic segmentation and "
+        "analysis of early brain growth. Scientific Reports 7, 2017.",
+        "J. Wu et al. Age-specific structural fetal brain atlases construction and cortical development "
+        "quantification for Chinese population. NeuroImage 241, 2021.",
+        "L. Fidon et al. A spatio-temporal atlas of the developing fetal brain with spina bifida aperta. Open Research "
+        "Europe 1, 2021.",
+    )
+    cautions = (
+        "Reference landmarks are derived from the cerebellum label, not set by an expert: on CRL they lie 1.3 to 4.2 "
+        "mm from expert end points.",
+        "Volumes are population atlases: the gestational weeks of one atlas are not independent subjects.",
+        "CRL and Chinese volumes of equal age are near-duplicates.",
+    )
     splits = ("open-train", "open-val", "open-wu", "open-sb")
     licence = "CRL: non-commercial research and education, no re-posting; spina bifida: CC0 1.0; Chinese: none stated"
     url = "https://github.com/LucasFidon/trustworthy-ai-fetal-brain-segmentation"

@@ -37,6 +37,10 @@ class Source(ABC):
     Class attributes
     ----------------
     name, title : str
+    papers : tuple of str
+        What to cite.
+    cautions : tuple of str
+        What a user must know before drawing conclusions, one sentence each.
     splits : tuple of str
         Names of the splits that the source gives.
     licence : str
@@ -55,6 +59,8 @@ class Source(ABC):
 
     name: str
     title: ClassVar[str]
+    papers: ClassVar[tuple[str, ...]] = ()
+    cautions: ClassVar[tuple[str, ...]] = ()
     splits: tuple[str, ...]
     licence: ClassVar[str]
     url: ClassVar[str]

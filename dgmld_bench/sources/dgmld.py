@@ -84,6 +84,17 @@ class Dgmld(Source):
 
     name = "dgmld"
     title = "DGMLD release: fetal atlases, LFC, relabelled FeTA"
+    papers = (
+        "H. Gong, Y. Lu, X. Wan, H. Li. Domain Generalized Medical Landmark Detection via Robust Boundary-Aware "
+        "Pre-Training. AAAI 2025.",
+        "K. Payette et al. An automatic multi-tissue human fetal brain segmentation benchmark using the Fetal Tissue "
+        "Annotation Dataset. Scientific Data 8, 2021.",
+    )
+    cautions = (
+        "The training source is three atlas projects taken as one centre; LFC and FeTA are both unseen.",
+        "The test split lfc lies in a folder called train of the release, lfc-val in a folder called valid.",
+        "A case whose label folder has not six files is incomplete; it is reported and left out.",
+    )
     splits = ("atlas", "lfc-val", "lfc", "feta")
     licence = "LFC and labels: see the release; FeTA: research and education only, terms accepted on Synapse"
     url = "https://huggingface.co/datasets/haifan-gong/LFC"

@@ -28,6 +28,14 @@ class Isbi(Source):
 
     name = "isbi"
     title = "ISBI-2015 cephalograms"
+    papers = (
+        "C.-W. Wang et al. A benchmark for comparison of dental radiography analysis algorithms. Medical Image "
+        "Analysis 31, 2016.",
+    )
+    cautions = (
+        "Training, validation and test come from one centre: in domain.",
+        "The reference is the mean of two doctors, at half pixels; they differ by 2.4 mm on average on the test split.",
+    )
     splits = ("isbi-train", "isbi-val", "isbi")
     licence = "none stated: research use, not redistributable"
     url = "https://figshare.com/s/37ec464af8e81ae6ebbf"

@@ -35,6 +35,7 @@ class Phantom(Source):
 
     name = "phantom"
     title = "Simulated fetal heads, three simulated centres"
+    cautions = ("The centres differ in what we thought of; real centres differ in what nobody thought of.",)
     splits = ("phantom-train", "phantom-val", "phantom-source", "phantom-lfc", "phantom-feta")
     licence = "Apache-2.0, as this package: generated, no subject's data in it"
     terms = "Simulated: no conclusion about patients follows from results on it."

@@ -33,6 +33,11 @@ class Pku(Source):
 
     name = "pku"
     title = "PKU cephalograms"
+    papers = (
+        "M. Zeng et al. Cascaded convolutional networks for automatic cephalometric landmark detection. Medical Image "
+        "Analysis 68, 2021.",
+    )
+    cautions = ("File format, image size and pixel spacing could not be verified; the spacing is never assumed.",)
     splits = ("pku",)
     licence = "by agreement with the authors"
     url = "https://doi.org/10.1016/j.media.2020.101904"
