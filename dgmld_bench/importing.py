@@ -157,8 +157,12 @@ def _renamed(case: CaseFiles, rename: Callable[[str], str]) -> CaseFiles:
 
 
 def _relative(name: str, folder: Path) -> str:
-    """Name a file that belongs to the data folder relative to it, so that the folder can be moved."""
-    return Path(name).relative_to(folder).as_posix() if Path(name).is_relative_to(folder) else name
+    """Name a file that this program placed relative to the source's folder, so that the data folder can be moved.
+
+    A user's own files stay absolute, also those that lie in that folder: they are linked, and `remove` leaves them.
+    """
+    parts = Path(name).relative_to(folder).parts if Path(name).is_relative_to(folder) else ("",)
+    return Path(*parts).as_posix() if parts[0].startswith(COPY_PREFIX) else name
 
 
 def _remove_stale_copies(register: Register) -> None:
