@@ -23,7 +23,7 @@ JsonPath = Annotated[
     typer.Option("--json", help="Write machine-readable output to PATH ('-': standard output).", show_default=False),
 ]
 
-_COMMAND_MODULES = ("data", "fetch", "show", "score", "compare", "validate", "board", "export", "derive")
+_COMMAND_MODULES = ("data", "fetch", "show", "score", "compare", "validate", "board", "export", "derive", "audit")
 
 
 def build_app() -> typer.Typer:

@@ -1,0 +1,120 @@
+"""The report of an audit: one HTML file with its pictures inside, and the same findings as JSON.
+
+Pictures may show patients. The report goes where the user says and never into this package's repository.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from dgmld_bench.audit.findings import CHECKS, LEVELS, Audit, Finding, Place
+from dgmld_bench.audit.pictures import draw_correlations, draw_finding
+from dgmld_bench.cases import Case, load_split
+from dgmld_bench.errors import UsageError
+from dgmld_bench.files import write_json, write_text
+
+REPORT, DATA = "report.html", "audit.json"
+
+
+def write_report(
+    audit: Audit,
+    folder: Path,
+    *,
+    data_dir: Path | str | None = None,
+    pictures: int = 8,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """Write ``report.html`` and ``audit.json`` into a folder and return the path of the report.
+
+    Parameters
+    ----------
+    audit : Audit
+    folder : path
+        Made where it does not exist; :func:`check_folder` says what it may not be.
+    data_dir : path, optional
+        The data folder, for the pictures.
+    pictures : int
+        At most so many per check.
+    progress : callable
+        Called with how many pictures are drawn and how many there are.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from dgmld_bench.leaderboard.text import clean
+
+    check_folder(folder)
+    drawn = _draw(audit, pictures, data_dir, progress)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: clean(value) if type(value) is str else value,
+    )
+    sections = [
+        (number, title, meaning, [f for f in audit.findings if f.check == check])
+        for number, (check, (title, meaning)) in enumerate(CHECKS.items())
+    ]
+    text = environment.get_template("report.html.jinja").render(
+        audit=audit,
+        levels=LEVELS,
+        sections=sections,
+        picture={key: _uri(png) for key, png in drawn.items()},
+        key=id,
+        correlations=_uri(png) if (png := draw_correlations(audit)) else None,
+    )
+    write_json(folder / DATA, audit.to_dict())
+    write_text(folder / REPORT, text)
+    return folder / REPORT
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder inside a checkout of this package: pictures of patients must not be committed.
+
+    Raises
+    ------
+    UsageError
+        When the folder lies in one.
+    """
+    resolved = folder.resolve()
+    for parent in (resolved, *resolved.parents):
+        if (parent / ".git").exists() and (parent / "dgmld_bench" / "audit").is_dir():
+            raise UsageError(
+                f"{folder} lies in the repository {parent}; a report may show patients and does not belong there. "
+                "Name another folder with --out"
+            )
+
+
+def _draw(
+    audit: Audit, most: int, data_dir: Path | str | None, progress: Callable[[int, int], None]
+) -> dict[int, bytes]:
+    """Return the pictures of the first findings of each check, by the finding's ``id()``."""
+    counts = dict.fromkeys(CHECKS, 0)
+    chosen: list[Finding] = []
+    for finding in audit.findings:
+        if finding.cases and counts[finding.check] < most:
+            counts[finding.check] += 1
+            chosen.append(finding)
+
+    split_of = cache(lambda name: load_split(name, references=True, data_dir=data_dir))
+
+    def case_of(place: Place) -> Case:
+        found: Case = split_of(place.split).by_id(place.id)
+        return found
+
+    drawn = {}
+    for done, finding in enumerate(chosen):
+        progress(done, len(chosen))
+        png = draw_finding(finding, [case_of(place) for place in finding.cases[:2]])
+        if png:
+            drawn[id(finding)] = png
+    progress(len(chosen), len(chosen))
+    return drawn
+
+
+def _uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

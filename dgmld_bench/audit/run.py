@@ -1,0 +1,99 @@
+"""One audit from beginning to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dgmld_bench import store
+from dgmld_bench.audit import checks
+from dgmld_bench.audit.findings import Audit, Finding, Place, in_order
+from dgmld_bench.audit.near import near_duplicates
+from dgmld_bench.audit.observe import Observation, observe
+from dgmld_bench.cases import load_split
+from dgmld_bench.errors import DataError
+from dgmld_bench.splits import TRACKS, Split, get_track
+
+Progress = Callable[[str, int, int], None]
+
+
+def audit(
+    target: str, *, data_dir: Path | str | None = None, progress: Progress = lambda step, done, total: None
+) -> Audit:
+    """Look at every case of a track, or of a centre of the user's own, and report what is wrong with it.
+
+    Parameters
+    ----------
+    target : str
+        A track, or ``own/NAME``: that centre, compared with every training and validation split on disk that has the
+        same landmarks.
+    data_dir : path, optional
+        The data folder; else ``DGMLD_BENCH_DATA``, else the platform's user data folder.
+    progress : callable
+        Called with what is being done, how much of it is done, and how much there is.
+
+    Raises
+    ------
+    UsageError
+        For an unknown track or centre.
+    DataError
+        When nothing of it is on disk; the message says how to get it.
+    """
+    splits = splits_of(target, data_dir)
+    here = [s for s in splits if store.has_register(s.source, data_dir)]
+    lists = {s.name: load_split(s.name, references=True, data_dir=data_dir) for s in here}
+    here = [s for s in here if len(lists[s.name])]
+    if not here:
+        from dgmld_bench.sources import how_to_get
+
+        raise DataError(f"no case of '{target}' is in {store.data_dir(data_dir)}. {how_to_get(splits[0].source)}")
+    landmarks = store.landmark_set_of(here[0], data_dir)
+    roles = {s.name: s.role for s in here}
+    total = sum(len(lists[s.name]) for s in here)
+    observations: list[Observation] = []
+    findings: list[Finding] = []
+    done = 0
+    for split in here:
+        for case in lists[split.name]:
+            progress("Reading cases", done, total)
+            place = Place(split.name, case.id)
+            try:
+                observations.append(observe(case, place))
+            except DataError as error:
+                findings.append(Finding("unreadable", "error", str(error), (place,)))
+            done += 1
+    progress("Reading cases", total, total)
+    simulated = {s.name for s in here if s.reference == "simulated"}
+    named = [o for o in observations if o.place.split not in simulated]  # simulated ids count cases, not subjects
+    identical, backwards = checks.same_image(observations, roles), checks.reversed_pairs(observations, landmarks)
+    findings += identical + backwards
+    findings += checks.repeated_ids(named, roles) + checks.same_landmarks(observations, roles)
+    for check in (checks.missing, checks.outside, checks.biometry, checks.annotators):
+        findings += check(observations, landmarks)
+    turned = {f.cases[0] for f in backwards}
+    findings += checks.misplaced([o for o in observations if o.place not in turned], landmarks)
+    findings += checks.grid(observations) + checks.intensity(observations)
+    alike, measured = near_duplicates(observations, roles, lambda n, of: progress("Comparing images", n, of))
+    findings += [f for f in alike if not any(set(f.cases) <= set(same.cases) for same in identical)]
+    return Audit(
+        target,
+        {s.name: len(lists[s.name]) for s in here},
+        tuple(s.name for s in splits if s not in here),
+        in_order(findings),
+        measured,
+    )
+
+
+def splits_of(target: str, data_dir: Path | str | None = None) -> list[Split]:
+    """Return the splits that an audit looks at: those of a track, or a centre with what it must not repeat."""
+    if not target.startswith("own/"):
+        return [store.find_split(name, data_dir) for name in get_track(target).split_names]
+    centre = store.find_split(target, data_dir)
+    landmarks = store.landmark_set_of(centre, data_dir)
+    learnt = [
+        store.find_split(name)
+        for track in TRACKS.values()
+        if track.landmarks == landmarks
+        for name in (track.train, track.validation)
+    ]
+    return [centre, *(s for s in learnt if store.has_register(s.source, data_dir) and s.reference != "simulated")]
