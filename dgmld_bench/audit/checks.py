@@ -272,31 +272,32 @@ def annotators(observations: Sequence[Observation], landmarks: LandmarkSet) -> l
     for split, group in by_split(several).items():
         for first, second in sorted({tuple(list(o.annotations)[:2]) for o in group}):
             both = [o for o in group if {first, second} <= set(o.annotations)]
-            apart = np.array([o.annotations[second] - o.annotations[first] for o in both])  # (case, landmark, axis)
-            if len(both) < MIN_GROUP:
-                continue
-            usual = np.nanmedian(apart, axis=0)
-            rest = np.linalg.norm(apart - usual, axis=-1)
-            limit = np.maximum(APART_TIMES * np.nanmedian(rest, axis=0), APART_MM)
             for n, name in enumerate(landmarks.names):
-                shift = float(np.linalg.norm(usual[n]))
+                apart = np.array([o.annotations[second][n] - o.annotations[first][n] for o in both])  # (case, axis)
+                places = [o.place for o, a in zip(both, apart, strict=True) if np.isfinite(a).all()]
+                apart = apart[np.isfinite(apart).all(axis=1)]
+                if len(apart) < MIN_GROUP:
+                    continue
+                usual = np.median(apart, axis=0)
+                rest = np.linalg.norm(apart - usual, axis=1)
+                limit = max(APART_TIMES * float(np.median(rest)), APART_MM)
+                shift = float(np.linalg.norm(usual))
                 if shift > SYSTEMATIC_MM:
-                    direction = ", ".join(f"{v:+.1f}" for v in usual[n])
+                    direction = ", ".join(f"{v:+.1f}" for v in usual)
                     message = (
                         f"{split}: {second} places {name} {shift:.1f} mm from {first} in the median ({direction} mm): "
                         "two definitions of one point"
                     )
-                    values = {"landmark": name, "median_shift_mm": usual[n].tolist(), "split": split}
+                    values = {"landmark": name, "median_shift_mm": usual.tolist(), "split": split}
                     found.append(Finding("annotators", "warning", message, (), 100 + shift, values))
-                for case in np.flatnonzero(rest[:, n] > limit[n]):
-                    far = float(np.linalg.norm(apart[case, n]))
+                for case in np.flatnonzero(rest > limit):
+                    far = float(np.linalg.norm(apart[case]))
                     message = (
                         f"{first} and {second} place {name} {far:.1f} mm apart; the median distance in {split} is "
-                        f"{np.nanmedian(np.linalg.norm(apart[:, n], axis=-1)):.1f} mm"
+                        f"{np.median(np.linalg.norm(apart, axis=1)):.1f} mm"
                     )
                     values = {"landmark": name, "mm": far, "annotators": [first, second]}
-                    place = both[case].place
-                    found.append(Finding("annotators", "warning", message, (place,), float(rest[case, n]), values))
+                    found.append(Finding("annotators", "warning", message, (places[case],), float(rest[case]), values))
     return found
 
 

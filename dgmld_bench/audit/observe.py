@@ -14,6 +14,7 @@ from dgmld_bench import geometry
 from dgmld_bench.audit.findings import Place
 from dgmld_bench.audit.thumbnails import BLOCKS_MM, Thumbnail, block_mean, make_thumbnail
 from dgmld_bench.cases import Case
+from dgmld_bench.metrics import mean_of_annotators
 
 Array = NDArray[np.float64]
 
@@ -68,8 +69,8 @@ class Observation:
 
     @property
     def reference(self) -> Array | None:
-        """The mean of the annotators, ``(landmark, axis)`` in mm, or None."""
-        return np.mean(list(self.annotations.values()), axis=0) if self.annotations else None
+        """The mean of the annotators, ``(landmark, axis)`` in mm, NaN where none set the point; or None."""
+        return mean_of_annotators(self.annotations) if self.annotations else None
 
 
 def observe(case: Case, place: Place) -> Observation:
@@ -88,7 +89,7 @@ def observe(case: Case, place: Place) -> Observation:
     coarse, coarse_affine = block_mean(fine, fine_affine, BLOCKS_MM[image.ndim][1])
     thumbnail, head = make_thumbnail(fine, fine_affine, coarse, coarse_affine)
     annotations = {name: np.asarray(points) * case.mm_per_unit for name, points in case.annotations.items()}
-    reference = np.mean(list(annotations.values()), axis=0) if annotations else np.zeros((0, image.ndim))
+    reference = mean_of_annotators(annotations) if annotations else np.zeros((0, image.ndim))
     digest = hashlib.sha256(np.ascontiguousarray(image.T if image.flags.f_contiguous else image).data)
     digest.update(repr((image.shape, image.dtype.str)).encode())
     low, high = float(image.min()), float(image.max())

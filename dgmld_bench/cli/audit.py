@@ -62,25 +62,23 @@ def audit(
     """
     from functools import partial
 
-    from rich.console import Console
-
     from dgmld_bench import store
     from dgmld_bench.audit import audit as run_audit
     from dgmld_bench.audit.report import check_folder, write_report
-    from dgmld_bench.cli.data import _progress
+    from dgmld_bench.cli.terminal import make_console, progress_bars
     from dgmld_bench.errors import DataError
 
     targets = [track] if track else _on_disk(data_dir)
     if not targets:
         raise DataError(f"there is no data in {store.data_dir(data_dir)}; `dgmld-bench datasets` says how to get some")
     quiet = json is not None and str(json) == "-"
-    console = Console(stderr=quiet, highlight=False)
+    console = make_console(stderr=quiet)
     folders = {t: _folder(t, out, len(targets), data_dir) for t in targets}
     for folder in folders.values():
         check_folder(folder)
     audits = []
     for target, folder in folders.items():
-        with _progress(console) as report:
+        with progress_bars(console) as report:
             found = run_audit(target, data_dir=data_dir, progress=report)
             path = write_report(
                 found,
