@@ -195,3 +195,12 @@ def test_show_takes_bare_files_and_says_what_does_not_fit(perfect, brains, films
         result = program("show", "--out", picture, *arguments)
         assert (result.returncode, words in result.stderr) == (code, True), result.stderr
     assert [p.name for p in tmp_path.glob("a.*")] == ["a.png"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_at_fault(tmp_path):
+    (tmp_path / "p.json").write_text("{}")
+    (tmp_path / "p.json").chmod(0)
+    for command in (["score", tmp_path / "p.json", "--split", "lfc"], ["validate", tmp_path / "p.json"]):
+        result = program(*command)
+        assert result.returncode == 1 and "cannot be read" in result.stdout + result.stderr

@@ -3,6 +3,7 @@
 import os
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,12 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
 def test_a_folder_in_place_of_a_file_is_named(tmp_path):
     with pytest.raises(IsADirectoryError, match="is a folder, expected the name of a file"):
         write_text(tmp_path, "x")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc, a folder in which nobody may write")
+def test_a_folder_that_takes_no_file_is_told_of_the_file_that_was_asked_for():
+    with pytest.raises(OSError, match=r"'/proc/scores\.json'"):
+        write_text(Path("/proc/scores.json"), "x")
 
 
 def test_numbers_of_thousands_of_digits_are_refused_in_words_for_a_user(tmp_path):

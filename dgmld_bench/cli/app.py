@@ -18,6 +18,13 @@ DataDir = Annotated[
         show_default=False,
     ),
 ]
+
+
+def file_argument(help: str) -> Any:
+    """Return a path that the command reads itself: whatever is wrong with the file is the file's fault, exit code 1."""
+    return typer.Argument(help=help, show_default=False, readable=False)
+
+
 JsonPath = Annotated[
     Path | None,
     typer.Option("--json", help="Write machine-readable output to PATH ('-': standard output).", show_default=False),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, file_argument
 
 Root = Annotated[
     Path, typer.Option("--root", help="The repository: the folder that holds submissions/ and leaderboard/.")
@@ -127,7 +127,7 @@ def review(
 
 
 def submit(
-    file: Annotated[Path, typer.Argument(help="Predictions JSON, as a trainer or you wrote it.", show_default=False)],
+    file: Annotated[Path, file_argument("Predictions JSON, as a trainer or you wrote it.")],
     tag: Annotated[
         str | None, typer.Option(help="Tells apart submissions of the same method and backbone.", show_default=False)
     ] = None,

@@ -45,6 +45,7 @@ def import_(
             metavar="PATH",
             help="The folder that holds the data, at any depth, or an archive.",
             show_default=False,
+            readable=False,
         ),
     ],
     copy: Annotated[bool, typer.Option("--copy", help="Copy the files; otherwise they stay where they are.")] = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, file_argument
 from dgmld_bench.cli.terminal import make_console, print_whole, width_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def score(
-    file: Annotated[Path, typer.Argument(help="Predictions JSON, or a bare file of one split.", show_default=False)],
+    file: Annotated[Path, file_argument("Predictions JSON, or a bare file of one split.")],
     split: Annotated[str, typer.Option(help="The split to score on, for example feta.", show_default=False)],
     space: Annotated[
         str | None,

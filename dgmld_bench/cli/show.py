@@ -20,7 +20,9 @@ def show(
     split: Annotated[str, typer.Option(help="The split that holds it, for example isbi.", show_default=False)],
     predictions: Annotated[
         Path | None,
-        typer.Option(help="Predictions JSON, or a bare file of the split, to draw too.", show_default=False),
+        typer.Option(
+            help="Predictions JSON, or a bare file of the split, to draw too.", show_default=False, readable=False
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Which run of the predictions. Default: the first.", show_default=False)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dgmld_bench.cli.app import JsonPath, emit_json
+from dgmld_bench.cli.app import JsonPath, emit_json, file_argument
 
 MAX_LISTED = 20
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(help="Predictions JSON files.", show_default=False)],
+    files: Annotated[list[Path], file_argument("Predictions JSON files.")],
     json: JsonPath = None,
 ) -> None:
     """Check predictions files: format, names, numbers, completeness, size. Needs no data; exit code 1 at any fault.
