@@ -289,7 +289,7 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
     """
     n = len(bars)
     row = 22.0 if n <= 40 else 16.0
-    top, left = 26.0, 176.0
+    top, left = 26.0, 200.0
     bottom = top + row * n
     x = Scale((0.5, n + 0.5), (left, _WIDTH - 12))
     parts: list[Markup] = []
@@ -305,7 +305,7 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
         parts.append(_text(x(value), top - 8, _tick_text(value), "tick mid"))
     for i, bar in enumerate(bars):
         middle = top + row * (i + 0.5)
-        parts.append(_text(left - 10, middle + 4, clean(bar.name, 22), "tick end name"))
+        parts.append(_text(left - 10, middle + 4, clean(bar.name, 25), "tick end name rankname"))
         parts.append(_line("range", x(bar.low), middle, x(bar.high), middle))
         parts.append(
             Markup('<circle class="dot" cx="{}" cy="{}" r="4"><title>{}</title></circle>').format(

@@ -136,7 +136,9 @@ def write_record(path: Path, record: Record) -> None:
         ]
         rows.append("  {\n" + ",\n".join(of_cases) + "\n  }")
     lines.append(' "errors_mm": [\n' + ",\n".join(rows) + "\n ]")
-    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    if not path.is_file() or path.read_text("utf-8") != text:
+        write_text(path, text)
 
 
 def read_record(path: Path) -> Record:

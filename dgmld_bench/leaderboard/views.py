@@ -189,9 +189,8 @@ class SplitView:
         return groups
 
     def _group(self, protocol: str, title: str, note: str, rows: Sequence[Row]) -> Group:
-        bars = [
-            plots.RankBar(self.labels[r.id], r.rank.rank, r.rank.low, r.rank.high, r.rank.group) for r in rows if r.rank
-        ]
+        labels = _labels(rows)
+        bars = [plots.RankBar(labels[r.id], r.rank.rank, r.rank.low, r.rank.high, r.rank.group) for r in rows if r.rank]
         key = f"ranks-{protocol}"
         plot = plots.rank_intervals(key, f"Ranks on {self.name}, {title}", bars) if len(bars) > 1 else None
         best_landmarks = [_lowest(r.landmarks[k] for r in rows) for k in range(len(self.landmarks))]
@@ -262,7 +261,8 @@ class SplitView:
         for group in self.groups:
             first = [v.row for v in group.rows if v.row.rank and v.row.rank.group == 1]
             if first:
-                named = tuple(Leader(self.labels[row.id], page_of(row)) for row in first[:_LEADERS])
+                labels = _labels([v.row for v in group.rows])
+                named = tuple(Leader(labels[row.id], page_of(row)) for row in first[:_LEADERS])
                 more = len(first) - len(named)
                 leads.append(Lead(group.protocol, len(group.rows), named, more, first[0].average))
         return leads
@@ -449,7 +449,7 @@ def _labels(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _label(row: Row) -> str:
-    named = row.backbone not in {"", "none"}
+    named = row.backbone not in {"", "none", "unknown"}
     return clean(f"{clean(row.method, 60)} · {clean(row.backbone, 40)}" if named else row.method, 80)
 
 
