@@ -236,6 +236,12 @@ def test_a_failure_leaves_nothing_behind(brains: Path, tmp_path: Path, format: s
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_full_disk_is_named_and_left_as_it_was(brains: Path, small_disk: Path) -> None:
+    with pytest.raises(OSError, match="No space left on device"):
+        export("atlas", "nnlandmark", small_disk / "out", data_dir=brains)
+    assert list(small_disk.iterdir()) == []
+
+
 def test_what_is_refused(brains: Path, films: Path, predictions: Path, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").write_text("mine")

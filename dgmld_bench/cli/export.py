@@ -17,7 +17,8 @@ def register(app: typer.Typer) -> None:
 
 def export(
     splits: Annotated[
-        list[str], typer.Argument(metavar="SPLIT...", help="Splits of one landmark set.", show_default=False)
+        list[str],
+        typer.Argument(metavar="SPLIT", help="One split, or several of one landmark set.", show_default=False),
     ],
     format: Annotated[str, typer.Option("--format", help="hf, parquet, nnlandmark or slicer.", show_default=False)],
     out: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -36,16 +37,17 @@ def write(job: Job, folder: Path) -> None:
     """Write the dataset, one case in memory at a time."""
     import datasets
 
-    datasets.disable_progress_bars()
+    had_bars = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()  # the job tells its own progress
     cache = folder / ".cache"
     try:
         parts = {split_name(s.name): _dataset(job, s.name, cache) for s in job.splits}
         whole = next(iter(parts.values())) if len(parts) == 1 else datasets.DatasetDict(parts)
         whole.save_to_disk(folder, max_shard_size=_SHARD_SIZE)
     finally:
-        import shutil
-
         shutil.rmtree(cache, ignore_errors=True)
+        if had_bars:
+            datasets.enable_progress_bars()
 
 
 def split_name(name: str) -> str:
