@@ -170,6 +170,8 @@ def _extract(archive: Path, place: Path, budget: Budget, shown: str) -> None:
         raise BrokenArchiveError(f"{shown}: {error}; nothing of it was unpacked") from None
     except _broken() as error:
         what = f"damaged, or not what its name says ({error})"
+        if isinstance(error, rarfile.BadRarFile):  # unar, for one, fails on some solid archives
+            what += "; where it opens elsewhere, install unrar, which reads every rar file"
         raise BrokenArchiveError(f"{shown}: {what}; nothing of it was unpacked") from None
     except OSError as error:
         if is_full_disk(error):

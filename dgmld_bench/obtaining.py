@@ -39,7 +39,10 @@ class Obtained:
 def is_accepted(source: Source, data_dir: Path | str | None = None) -> bool:
     """Whether the user has accepted the licence and the terms of a source as they are now."""
     path = store.source_dir(source.name, data_dir) / ACCEPTED
-    return path.is_file() and read_json(path) == _agreement(source)
+    try:
+        return path.is_file() and read_json(path) == _agreement(source)
+    except DataError:  # damaged: ask again
+        return False
 
 
 def accept(source: Source, data_dir: Path | str | None = None) -> None:

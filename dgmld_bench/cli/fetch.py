@@ -129,21 +129,28 @@ def verify(
         from dgmld_bench.store import data_dir as folder_of
 
         raise DataError(f"no source is in {folder_of(data_dir)}: nothing to verify. `dgmld-bench datasets` says more")
-    checked = []
+    checked, failed = [], []
     for name in names:
-        with progress_bars(console) as progress:
-            checked.append(verify_source(name, data_dir=data_dir, progress=progress))
-        _show_checked(console, checked[-1])
+        try:
+            with progress_bars(console) as progress:
+                checked.append(verify_source(name, data_dir=data_dir, progress=progress))
+        except DataError as error:
+            failed.append(str(error))
+        else:
+            _show_checked(console, checked[-1])
     emit_json(
         {
-            "ok": not any(c.problems for c in checked),
+            "ok": not failed and not any(c.problems for c in checked),
             "sources": [asdict(c) | {"folder": str(c.folder)} for c in checked],
+            "failed": failed,
         },
         json,
     )
     wrong = sum(len(c.problems) for c in checked)
     if wrong:
-        raise DataError(f"{wrong} file{'s are' if wrong > 1 else ' is'} gone, changed or unreadable")
+        failed.append(f"{wrong} file{'s are' if wrong > 1 else ' is'} gone, changed or unreadable")
+    if failed:
+        raise DataError("\n".join(failed))
 
 
 def remove(
