@@ -71,7 +71,8 @@ def explain_outside(
         height, width = shape
         if not outside(points[:, ::-1], affine, shape).any():
             return f"{text}; with x and y exchanged all lie inside: x runs to the right, y down"
-        return f"{text}, the image has {width}x{height} px"
+        reduced = "; were the images made smaller after they were annotated?" if beyond.sum() * 2 > present else ""
+        return f"{text}, the image has {width}x{height} px{reduced}"
     flipped = geometry.flip_ras_lps(points)
     read, other = ("LPS", "RAS") if space == "lps_mm" else ("RAS", "LPS")
     if not outside(flipped, affine, shape).any():

@@ -55,6 +55,8 @@ def test_x_and_y_exchanged_is_told() -> None:
     points[4] = [195, 250]
     message = explain_outside(points, affine, (240, 194), CEPHALOMETRIC)
     assert message == "1 of 2 points lie outside the image: subspinale at (195, 250) px, the image has 194x240 px"
+    message = explain_outside(points * 10, affine, (240, 194), CEPHALOMETRIC)
+    assert message.endswith("; were the images made smaller after they were annotated?")
 
 
 def remarks(points: np.ndarray, ids: tuple[str, ...] = ("a", "b", "c")) -> list[str]:

@@ -1,16 +1,42 @@
-"""The README's example runs as it stands."""
+"""The examples of the README and of docs/own-data.md run as they stand."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from dgmld_bench.sources import get_source
 
 README = Path(__file__).parents[1] / "README.md"
+OWN_DATA = README.parent / "docs" / "own-data.md"
 
 
-def test_the_example_scores_a_model(tmp_path, monkeypatch, capsys):
-    get_source("phantom").generate(tmp_path / "data", size="small")
-    monkeypatch.setenv("DGMLD_BENCH_DATA", str(tmp_path / "data"))
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phantom")
+    get_source("phantom").generate(folder, size="small")
+    return folder
+
+
+def test_a_centre_of_ones_own_prints_what_its_page_says(phantom, tmp_path, monkeypatch):
+    monkeypatch.setenv("DGMLD_BENCH_DATA", str(phantom))
+    monkeypatch.chdir(tmp_path)
+    text = OWN_DATA.read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(example, {})
+    (command, shown) = re.findall(r"\$ dgmld-bench (import own .*?)\n(.*?)\n…", text, re.DOTALL)[0]
+    result = subprocess.run(
+        [sys.executable, "-m", "dgmld_bench", *command.split()], capture_output=True, text=True, check=True
+    )
+    assert [line.rstrip() for line in shown.splitlines()] == [
+        line.rstrip() for line in result.stdout.splitlines()[: len(shown.splitlines())]
+    ]
+
+
+def test_the_example_scores_a_model(phantom, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DGMLD_BENCH_DATA", str(phantom))
     monkeypatch.chdir(tmp_path)
     (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert len(example.splitlines()) <= 16

@@ -318,8 +318,8 @@ def _missing(landmark_set: LandmarkSet, points: Array) -> list[str]:
     if not absent.any():
         return []
     counts = [f"{name} {n}" for name, n in zip(landmark_set.names, absent.sum(axis=0), strict=True) if n]
-    share = f"{int(absent.sum())} of {absent.size} reference points"
-    return [f"{share} are missing and will be left out of scores: {', '.join(counts)}"]
+    share = f"{int(absent.sum())} of {absent.size} points"
+    return [f"no reference for {share}, which scores leave out: {', '.join(counts)}"]
 
 
 def _listed(things: list[str], one: str, many: str) -> str:
