@@ -24,6 +24,9 @@ SCREEN = 0.5
 CLOSE = 0.85
 """Pairs below this after moving are not measured on all cells: they are no duplicates."""
 
+CLEARLY = 0.03
+"""A turned pose is only named where it fits so much better than the upright one: heads are nearly symmetric."""
+
 _LEVER_MM = 40.0  # an angle counts as the way it moves a point this far out
 _DIFFERENCE_MM = 0.5
 _STRIDE = {3: 13, 2: 1}  # cells that are looked at while moving
@@ -83,6 +86,8 @@ def most_alike(
         poses = poses if upright[i, j] < enough else set()
         moved = [(_moved(thumbnails[i], thumbnails[j], p), p) for p in sorted(poses)]
         correlation, best = max([(float(upright[i, j]), -1), *moved])
+        if correlation < upright[i, j] + CLEARLY:
+            best = -1
         pairs.append(Pair(i, j, min(correlation, 1.0), _pose(best, thumbnails[i].upright.ndim)))
     progress(len(chosen), len(chosen))
     return sorted(pairs, key=lambda p: -p.correlation), upright

@@ -74,8 +74,8 @@ def _pair(first: Case, second: Case) -> Figure:
 
     rows = [_views(case) for case in (first, second)]
     columns = len(rows[0])
-    figure = Figure(figsize=(3.2 * columns, 6.6), facecolor="black", layout="constrained")
-    axes = figure.subplots(2, columns, squeeze=False)
+    figure = Figure(figsize=(9.6, 6.6 if columns > 1 else 5.8), facecolor="black", layout="constrained")
+    axes = figure.subplots(2, columns, squeeze=False) if columns > 1 else figure.subplots(1, 2, squeeze=False).T
     for row, (case, views) in enumerate(zip((first, second), rows, strict=True)):
         for axis, (view, aspect) in zip(axes[row], views, strict=True):
             axis.imshow(view, cmap="gray", aspect=aspect, vmin=np.percentile(view, 1), vmax=np.percentile(view, 99.5))
