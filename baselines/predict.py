@@ -26,7 +26,8 @@ def predict(
         str | None, typer.Option(help="cpu, cuda, mps. Default: a GPU where there is one.", show_default=False)
     ] = None,
     precision: Annotated[
-        Precision | None, typer.Option(help="Default: that of the training.", show_default=False)
+        Precision | None,
+        typer.Option(help="Default: that of the training, where the device has it.", show_default=False),
     ] = None,
     refine: Annotated[
         bool | None,
@@ -43,7 +44,7 @@ def predict(
 
     from baselines.common.checkpoint import CARD, read_card
     from baselines.common.data import prepare
-    from baselines.common.predicting import Runtime, choose_device, load_network, predict_points
+    from baselines.common.predicting import Runtime, choose_device, choose_precision, load_network, predict_points
     from baselines.common.running import make_progress, preparing
     from dgmld_bench.errors import DataError, UsageError
     from dgmld_bench.predictions import Predictions
@@ -67,10 +68,10 @@ def predict(
         selection=cards[0]["selection"],
         training_data=cards[0]["training_data"],
     )
-    runtime_device = torch.device(choose_device(device))
+    the_device = choose_device(device)
     with make_progress() as progress, preparing(progress) as on_case:
         for folder, card in zip(folders, cards, strict=True):
-            runtime = Runtime(runtime_device, precision or card["precision"])
+            runtime = Runtime(torch.device(the_device), precision or choose_precision(card["precision"], the_device))
             network, card, preset = load_network(folder, runtime)
             if refine is not None:
                 preset = replace(preset, refine=refine)

@@ -55,7 +55,10 @@ def main(method: Method | Callable[..., Method]) -> None:
         device: Annotated[
             str | None, typer.Option(help="cpu, cuda, cuda:1, mps. Default: a GPU where there is one.")
         ] = None,
-        precision: Annotated[Precision | None, typer.Option(help="Default: the preset's.", show_default=False)] = None,
+        precision: Annotated[
+            Precision | None,
+            typer.Option(help="Default: the preset's, and fp32 where the device has no bf16.", show_default=False),
+        ] = None,
         refine: Annotated[
             bool | None,
             typer.Option(

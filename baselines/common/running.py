@@ -6,7 +6,7 @@ import csv
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -60,18 +60,19 @@ def run_method(
     tests = splits_on_disk(the_track.tests, data_dir)
 
     from baselines.common.data import selection_splits
-    from baselines.common.predicting import choose_device
+    from baselines.common.predicting import choose_device, choose_precision
     from baselines.common.recipe import Settings
 
     validation_split, selection = selection_splits(the_track, select)
+    the_device = choose_device(device)
     settings = Settings(
         method=method,
         track=track,
         backbone=backbone,
         preset=the_preset,
         selection=selection,
-        device=choose_device(device),
-        precision=precision or the_preset.precision,
+        device=the_device,
+        precision=precision or choose_precision(the_preset.precision, the_device),
         edges=None if edges is None else str(edges),
     )
     folder = out or Path("runs") / track / f"{method.name.lower()}-{backbone}-{the_preset.name}"
@@ -190,23 +191,25 @@ def _train_and_predict(
 
     boundary = _boundaries(settings, data_dir)
     tasks: dict[str, TaskID] = {}
-    rows: list[list[Any]] = []
+    log: list[tuple[str, Epoch]] = []
 
     def on_epoch(stage: str, epoch: Epoch) -> None:
         total = settings.preset.pretrain_epochs if stage == "pretrain" else settings.preset.epochs
+        title = f"{settings.method.name} · seed {seed} · {stage}"
         if stage not in tasks:
-            tasks[stage] = progress.add_task(f"{settings.method.name} · seed {seed} · {stage}", total=total, note="")
+            tasks[stage] = progress.add_task(title, total=total, note="")
         note = f"loss {epoch.loss:.3g}"
         if epoch.validation_mm is not None:
             note += f" · validation MRE {epoch.validation_mm:.2f} mm"
         progress.update(tasks[stage], completed=epoch.number + 1, note=note)
-        rows.append([stage, epoch.number + 1, epoch.loss, epoch.validation_mm, round(epoch.seconds, 3)])
+        if not console.is_terminal:  # a bar shows nothing in a file or a batch system's log
+            console.print(
+                f"{title} · epoch {epoch.number + 1}/{total} · {note} · {epoch.seconds:.1f} s", soft_wrap=True
+            )
+        log.append((stage, epoch))
+        write_log(place / "log.csv", log)
 
     network, record = train_seed(settings, seed, *data, place, boundary=boundary, on_epoch=on_epoch)
-    with atomic_write(place / "log.csv", "w") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["stage", "epoch", "loss", "validation_mre_mm", "seconds"])
-        writer.writerows(rows)
     draw_training(record, place / "curve.png", title=f"{settings.method.name} · {settings.backbone} · seed {seed}")
     one = header.model_copy(update={"runs": []}, deep=True)
     with preparing(progress) as on_case:
@@ -219,6 +222,14 @@ def _train_and_predict(
     one.save(place / "predictions.json")
     for state in place.glob("*.state"):  # only now: until here an interruption costs nothing
         state.unlink()
+
+
+def write_log(path: Path, epochs: Iterable[tuple[str, Epoch]]) -> None:
+    """Write the course of a training, one row an epoch; it can be read at any time of the training."""
+    with atomic_write(path, "w") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["stage", "epoch", "loss", "validation_mre_mm", "seconds"])
+        writer.writerows((s, e.number + 1, e.loss, e.validation_mm, round(e.seconds, 3)) for s, e in epochs)
 
 
 def _boundaries(settings: Settings, data_dir: Path | None) -> Any:
@@ -237,7 +248,7 @@ def print_scores(results: Predictions, tests: list[str], data_dir: Path | None) 
     from dgmld_bench.scoring import score
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
-    for heading in ("split", "domain", "cases", "MRE [mm]", "95 % interval", "SDR@2", "SDR@4"):
+    for heading in ("split", "domain", "cases", r"MRE \[mm]", "95 % interval", "SDR@2", "SDR@4"):
         table.add_column(heading, justify="left" if heading in {"split", "domain"} else "right", no_wrap=True)
     notes: dict[str, None] = {}
     for split in tests:
