@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from baselines.common.networks import build_network
+from baselines.common.networks.blocks import Head, parameter_groups, restart_heads
 from dgmld_bench.errors import UsageError
 
 
@@ -39,14 +40,47 @@ def test_the_same_seed_gives_the_same_network(backbone):
 @pytest.mark.parametrize("backbone", ["unet", "vitpose"])
 def test_every_landmark_starts_with_a_channel_of_its_own(backbone):
     network = build_network(backbone, (32, 32), 5, width=8)
-    last = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)][-1]
-    assert torch.equal(last.weight[:, :, 1, 1], torch.eye(5)) and last.bias.abs().max() == 0
+    (head,) = (m for m in network.modules() if isinstance(m, Head))
+    channels = torch.rand(1, 5, 6, 6) - 0.5
+    torch.nn.init.zeros_(head[0].weight)  # whatever the first convolution says, the norm starts every channel alike
+    assert torch.allclose(head[3](head[2](channels + Head.OFFSET)), channels, atol=1e-6)
+    assert head(torch.rand(2, head[0].in_channels, 6, 6)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("backbone", ["unet", "vitpose"])
+def test_only_what_mixes_channels_learns_slowly(backbone):
+    network = build_network(backbone, (32, 32), 5, width=8)
+    rest, mixing = parameter_groups(network, 1.0)
+    assert (rest["lr"], mixing["lr"]) == (1.0, 0.1)
+    assert [tuple(p.shape) for p in mixing["params"]] == [(5, 5, 3, 3), (5,)]
+    assert {id(p) for g in (rest, mixing) for p in g["params"]} == {id(p) for p in network.parameters()}
+
+
+def test_a_restart_leaves_all_but_the_output_alone():
+    network = build_network("unet", (32, 32), 5, width=8)
+    start = {k: v.clone() for k, v in network.state_dict().items()}
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(1.0)
+    restart_heads(network)
+    same = {
+        k
+        for k, v in network.state_dict().items()
+        if torch.equal(v, start[k]) and "running" not in k and "num_b" not in k
+    }
+    assert same == {"head.1.weight", "head.1.bias", "head.3.weight", "head.3.bias"}
 
 
 @pytest.mark.parametrize(("backbone", "grid"), [("unet", (24, 32)), ("vitpose", (12, 8)), ("unet", (32,))])
 def test_grids_that_do_not_fit_are_refused(backbone, grid):
     with pytest.raises(UsageError, match="multiple of"):
         build_network(backbone, grid, 3)
+
+
+@pytest.mark.parametrize("width", [4, 12, 0, -8])
+def test_widths_that_kernels_are_not_safe_with_are_refused(width):
+    with pytest.raises(UsageError, match="multiple of 8"):
+        build_network("unet", (32, 32), 3, width=width)
 
 
 def test_unknown_backbones_are_refused_with_the_known_ones():

@@ -34,6 +34,7 @@ def toy(validation=None, *, state_file, interrupt_after=None, seed=0):
     values = iter(validation or [])
     history = train(
         network,
+        network.parameters(),
         STAGE,
         len(x),
         loss,
@@ -84,6 +85,7 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
     with pytest.raises(FloatingPointError, match="epoch 1"):
         train(
             network,
+            network.parameters(),
             STAGE,
             2,
             lambda items, epoch, generator: network(torch.full((1, 1), float("inf"))).sum(),

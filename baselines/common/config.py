@@ -36,7 +36,7 @@ class Preset:
     schedule : {"constant", "cosine"}
         Course of the learning rate over a stage.
     precision : {"fp32", "bf16"}
-        Unless ``--precision`` says otherwise.
+        Unless ``--precision`` says otherwise. ``bf16`` where the device computes in it, else ``fp32``.
     batch_size : int
     learning_rate : float
     """
@@ -81,12 +81,12 @@ PRESETS: dict[int, dict[str, Preset]] = {
     3: {
         "paper": Preset("paper", (128, 128, 128), 32, 50, 50, sigma_vox=5.0),
         "small": Preset("small", (64, 64, 64), 16, 50, 50, sigma_vox=2.5, precision="bf16"),
-        "smoke": Preset("smoke", (32, 32, 32), 4, 2, 2, sigma_vox=1.25),
+        "smoke": Preset("smoke", (32, 32, 32), 8, 2, 2, sigma_vox=1.25),
     },
     2: {
         "paper": Preset("paper", (512, 416), 32, 50, 50, 2.7, 2, refine=True, schedule="cosine"),
         "small": Preset("small", (384, 320), 32, 10, 30, 2.0, 2, refine=True, schedule="cosine", precision="bf16"),
-        "smoke": Preset("smoke", (96, 80), 4, 2, 2, 1.0, 2, refine=True, schedule="cosine"),
+        "smoke": Preset("smoke", (96, 80), 8, 2, 2, 1.0, 2, refine=True, schedule="cosine"),
     },
 }
 

@@ -19,6 +19,7 @@ from baselines.common.data import TrainingSet, image_batch
 from baselines.common.heatmaps import gaussian_heatmaps, known_landmarks
 from baselines.common.method import Method, Pretraining, Subject
 from baselines.common.networks import build_network
+from baselines.common.networks.blocks import parameter_groups, restart_heads
 from baselines.common.predicting import Runtime, predict_points
 from baselines.common.prepare import FULL_SCALE, PreparedCase
 from baselines.common.trainer import Epoch, Stage, train
@@ -118,6 +119,7 @@ def train_seed(
         start = time.monotonic()
         history = train(
             network,
+            parameter_groups(network, stage.learning_rate),
             stage,
             len(training),
             loss,
@@ -138,7 +140,7 @@ def train_seed(
         stage = Stage("pretrain", preset.pretrain_epochs, preset.batch_size, preset.learning_rate, preset.schedule)
         subjects = [_subject(case, pretraining, preset, boundary) for case in training.cases]
         run(stage, _pretraining_loss(network, subjects, pretraining, settings), None, 0)
-        network.restart_output()  # all channels regressed one map: from there, landmarks hardly come apart again
+        restart_heads(network)  # all channels regressed one map: from there, landmarks hardly come apart again
     stage = Stage("finetune", preset.epochs, preset.batch_size, preset.learning_rate, preset.schedule)
     history = run(
         stage, _landmark_loss(network, training, settings), lambda: validation_mre(network, validation, settings), 1

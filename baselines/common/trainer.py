@@ -7,7 +7,7 @@ an interrupted training goes on to the bit-identical result on the CPU.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ class Stage:
 
 def train(
     network: nn.Module,
+    parameters: Iterable[Tensor] | Iterable[dict[str, Any]],
     stage: Stage,
     n_items: int,
     loss: Callable[[list[int], int, torch.Generator], Tensor],
@@ -68,6 +69,8 @@ def train(
     Parameters
     ----------
     network : nn.Module
+    parameters : iterable of tensors or of parameter groups
+        What the optimiser changes. Groups may have learning rates of their own.
     stage : Stage
     n_items : int
         Items of the training set; each epoch visits them once, in random order.
@@ -88,7 +91,7 @@ def train(
     """
     torch.manual_seed(seed)  # stochastic depth draws from the global generator
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(network.parameters(), lr=stage.learning_rate)
+    optimiser = torch.optim.Adam(parameters, lr=stage.learning_rate)
     steps = stage.epochs * -(-n_items // stage.batch_size)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, _course(stage.schedule, steps))
     history: list[Epoch] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dgmld_bench.errors import unknown_name
+from dgmld_bench.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,14 +31,16 @@ def build_network(
     out_channels : int
         Number of landmarks.
     width : int
-        Channels of the first level; the paper's is 32.
+        Channels of the first level, a multiple of 8; the paper's is 32. Convolutions over fewer channels than a
+        processor's vector holds are not safe everywhere: with 4, PyTorch 2.13 was seen to write past the end of its
+        memory in the strided 1-convolution (channels last, AVX2).
     output_stride : {1, 2}
         2 leaves out the last upsampling: heatmaps at half the resolution.
 
     Raises
     ------
     UsageError
-        For an unknown backbone, or a grid that does not fit it.
+        For an unknown backbone, a width that is no multiple of 8, or a grid that does not fit the backbone.
     """
     from baselines.common.networks.resunet import ResUNet
     from baselines.common.networks.vitpose import ViTPose
@@ -46,4 +48,6 @@ def build_network(
     classes: dict[str, type[ResUNet] | type[ViTPose]] = {"unet": ResUNet, "vitpose": ViTPose}
     if backbone not in classes:
         raise unknown_name("backbone", backbone, BACKBONES)
+    if width < 8 or width % 8:
+        raise UsageError(f"a network's width must be a multiple of 8; got {width}")
     return classes[backbone](grid_shape, out_channels, width=width, output_stride=output_stride)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from baselines.common.networks.blocks import BasicBlock, DoubleConvolution, Upsample, check_grid
+from baselines.common.networks.blocks import BasicBlock, DoubleConvolution, Head, Upsample, check_grid
 
 #: The stem is level one; each further level halves the grid and doubles the channels.
 LEVELS = 4
@@ -50,11 +50,7 @@ class ResUNet(nn.Module):
             DoubleConvolution(d, coarse + fine, fine) for fine, coarse in reversed(list(itertools.pairwise(channels)))
         )
         self.last_upsample = {1: self.upsample, 2: nn.Identity()}[output_stride]
-        self.head = DoubleConvolution(d, width, out_channels, linear=True)
-
-    def restart_output(self) -> None:
-        """Start the last convolution anew; all other weights stay."""
-        self.head.restart()
+        self.head = Head(d, width, out_channels)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map ``(batch, 1, *grid)`` to ``(batch, landmark, *grid / output_stride)``."""

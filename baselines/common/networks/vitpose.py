@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from baselines.common.networks.blocks import CONV, DoubleConvolution, Upsample, check_grid
+from baselines.common.networks.blocks import CONV, DoubleConvolution, Head, Upsample, check_grid
 
 PATCH = 8
 DEPTH = 6
@@ -107,12 +107,8 @@ class ViTPose(nn.Module):
             Upsample(d),
             DoubleConvolution(d, width, width),
             {1: Upsample(d), 2: nn.Identity()}[output_stride],
-            DoubleConvolution(d, width, out_channels, linear=True),
+            Head(d, width, out_channels),
         )
-
-    def restart_output(self) -> None:
-        """Start the last convolution anew; all other weights stay."""
-        self.decoder[-1].restart()
 
     def forward(self, image: Tensor) -> Tensor:
         """Map ``(batch, 1, *grid)`` to ``(batch, landmark, *grid / output_stride)``."""
