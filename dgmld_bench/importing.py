@@ -18,8 +18,6 @@ from dgmld_bench.sources import get_source
 from dgmld_bench.sources.base import COPY_PREFIX, Progress, Scan
 from dgmld_bench.store import CaseFiles, Problem, Register
 
-_LOCK_TIMEOUT_S = 5
-
 
 class NothingUsableError(DataError):
     """No case of any split was complete; ``problems`` says why for each."""
@@ -73,8 +71,6 @@ def import_source(
     NothingUsableError
         When no case is complete; nothing is registered then.
     """
-    from filelock import FileLock, Timeout
-
     source = get_source(name)
     options = {option: value for option, value in options.items() if value is not None}
     for option in sorted(options.keys() - set(source.options)):
@@ -85,8 +81,7 @@ def import_source(
         raise DataError(f"{root}: {hint}; expected the folder or the archive that holds the data of '{name}'")
     folder = store.source_dir(name, data_dir)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=_LOCK_TIMEOUT_S), ExitStack() as undo:
+        with store.locked(folder), ExitStack() as undo:
             scan = source.complete(scan_packed(source, root, folder, progress, undo, **options), folder, progress)
             if not scan.cases:
                 raise NothingUsableError(_nothing_usable(name, root, scan.problems), scan.problems)
@@ -98,8 +93,6 @@ def import_source(
             store.write_register(register)
             undo.pop_all()
             _remove_stale_copies(register)
-    except Timeout:
-        raise DataError(f"{folder}: another import of '{name}' is running; wait for it to end") from None
     except OSError as error:
         raise DataError(f"{error.filename or folder}: {error.strerror or error}; nothing was registered") from None
     return register

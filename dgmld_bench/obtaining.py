@@ -24,7 +24,7 @@ from dgmld_bench.sources import get_source
 from dgmld_bench.sources.base import COPY_PREFIX, Progress, Source
 from dgmld_bench.store import Register
 
-INCOMING, ACCEPTED, LOCK = ".incoming", "accepted.json", ".download.lock"
+INCOMING, ACCEPTED = ".incoming", "accepted.json"
 
 
 @dataclass(frozen=True)
@@ -117,18 +117,13 @@ def download_source(
         When the data cannot be had, are damaged, or do not fit on the disk. What was registered before stays, and
         what has arrived is kept for the next call.
     """
-    from filelock import FileLock, Timeout
-
     remote = where_to_fetch(name, revision, mirror)
     if get_source(name).holds_rar:
         archives.check_rar_program()
     folder = store.source_dir(name, data_dir)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, timeout=0):
+        with store.locked(folder):
             return _obtain(name, folder, remote, patience, report, progress)
-    except Timeout:
-        raise DataError(f"{folder}: another download of '{name}' is running; wait for it to end") from None
     except OSError as error:
         where = error.filename2 or error.filename or folder
         what = "the disk is full" if is_full_disk(error) else error.strerror or error
@@ -187,21 +182,25 @@ def _origin(source: Source, listing: hub.Listing | None) -> dict[str, Any]:
 
 def _placed(folder: Path, origin: dict[str, Any], progress: Progress) -> tuple[Path | None, bool]:
     """Return the folder that holds these very data already, if there is one, and whether all of it is intact."""
+    damaged = None
     for place in sorted(folder.glob(f"{COPY_PREFIX}*")):
         try:
             found = manifest.read_manifest(place)
         except DataError:
             continue
         if found is not None and found.origin == origin:
-            return place, not manifest.find_differences(place, found, partial(progress, "Checking what is here"))
-    return None, False
+            if not manifest.find_differences(place, found, partial(progress, "Checking what is here")):
+                return place, True
+            damaged = place
+    return damaged, False
 
 
 def _registered(name: str, folder: Path, place: Path) -> Register | None:
     """Return the register when it names files in this place."""
-    if not store.has_register(name, folder.parent):
+    try:
+        register = store.read_register(name, folder.parent)
+    except DataError:  # there is none, or it cannot be read
         return None
-    register = store.read_register(name, folder.parent)
     return register if any(register.path(c.image).is_relative_to(place) for c in register.cases) else None
 
 

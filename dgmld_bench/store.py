@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from dgmld_bench.landmarks import LandmarkSet, get_landmark_set
 from dgmld_bench.splits import ReferenceKind, Split, case_sort_key, get_split, get_track
 
 REGISTER = "register.json"
+LOCK, LOCK_TIMEOUT_S = ".lock", 5.0
 _FORMAT, _VERSION = "dgmld-bench/register", 1
 _OWN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")  # "own/NAME" fits the 64 characters of a predictions file
 
@@ -115,6 +117,33 @@ def source_dir(source: str, folder: Path | str | None = None) -> Path:
             "digits, '-' and '_' (60 at most)"
         )
     return data_dir(folder) / source
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a source's folder: downloads, imports, generation and removal never meet there.
+
+    Whoever holds it may take it again, as a download does that imports what it fetched.
+
+    Raises
+    ------
+    DataError
+        When another process or thread holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, is_singleton=True)
+    try:
+        lock.acquire(timeout=LOCK_TIMEOUT_S)
+    except Timeout:
+        raise DataError(
+            f"{folder}: another download, import, generation or removal is at work there; wait for it to end"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_register(register: Register) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +10,10 @@ from pathlib import Path
 from dgmld_bench import manifest, store
 from dgmld_bench.errors import DataError, DgmldBenchError
 from dgmld_bench.files import difference
-from dgmld_bench.obtaining import ACCEPTED, INCOMING, LOCK
+from dgmld_bench.obtaining import ACCEPTED, INCOMING
 from dgmld_bench.sources import SOURCE_NAMES, get_source
 from dgmld_bench.sources.base import COPY_PREFIX, Progress
 from dgmld_bench.store import CaseFiles, Problem, Register
-
-_LOCKS = (LOCK, ".lock")
 
 
 @dataclass(frozen=True)
@@ -136,21 +132,27 @@ def list_contents(name: str, data_dir: Path | str | None = None) -> Contents:
     own += sorted(folder.glob(f"{COPY_PREFIX}*"))
     linked: set[str] = set()
     single: set[Path] = set()
-    if store.has_register(name, data_dir):
-        for case in store.read_register(name, data_dir).cases:
-            for file in {f for f in (case.image, case.mask, *case.landmarks) if f} - linked:
-                path = folder / file
-                if Path(file).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
-                    linked.add(file)
-                elif path.is_file() and not Path(file).parts[0].startswith(COPY_PREFIX):
-                    single.add(path)
+    for case in _registered_cases(name, data_dir):
+        for file in {f for f in (case.image, case.mask, *case.landmarks) if f} - linked:
+            path = folder / file
+            if Path(file).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
+                linked.add(file)
+            elif path.is_file() and not Path(file).parts[0].startswith(COPY_PREFIX):
+                single.add(path)
     own += sorted(single)
     if not own:
         raise DataError(f"nothing of source '{name}' is in {folder.parent}")
     files = [f for p in own for f in ([p] if not p.is_dir() or p.is_symlink() else _files_below(p))]
-    known = {*files, *(folder / lock for lock in _LOCKS)}
+    known = {*files, folder / store.LOCK}
     unknown = tuple(f for f in _files_below(folder) if f not in known)
     return Contents(name, folder, tuple(own), sum(f.lstat().st_size for f in files), len(linked), unknown)
+
+
+def _registered_cases(name: str, data_dir: Path | str | None) -> tuple[CaseFiles, ...]:
+    try:
+        return store.read_register(name, data_dir).cases
+    except DataError:  # there is none, or it cannot be read: then nothing is known of single files
+        return ()
 
 
 def remove_source(name: str, data_dir: Path | str | None = None) -> Contents:
@@ -159,33 +161,21 @@ def remove_source(name: str, data_dir: Path | str | None = None) -> Contents:
     Raises
     ------
     DataError
-        When nothing of the source is there, or a download or an import of it is running.
+        When nothing of the source is there, or something is at work in its folder.
     """
     contents = list_contents(name, data_dir)
-    with _locked(contents.folder, name):
+    with store.locked(contents.folder):
         contents = list_contents(name, data_dir)
         for path in sorted(contents.paths, key=lambda p: p.name != store.REGISTER):  # first, so that it never lies
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
-    for lock in _LOCKS:
-        (contents.folder / lock).unlink(missing_ok=True)
+    (contents.folder / store.LOCK).unlink(missing_ok=True)
     for place in sorted((p for p in contents.folder.rglob("*") if p.is_dir()), reverse=True):
         _remove_if_empty(place)
     _remove_if_empty(contents.folder)
     return contents
-
-
-@contextmanager
-def _locked(folder: Path, name: str) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(folder / _LOCKS[0], timeout=0), FileLock(folder / _LOCKS[1], timeout=0):
-            yield
-    except Timeout:
-        raise DataError(f"{folder}: a download or an import of '{name}' is running; wait for it to end") from None
 
 
 def _files_below(folder: Path) -> list[Path]:

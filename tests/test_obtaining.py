@@ -17,7 +17,7 @@ from dgmld_bench.download import Patience, RemoteFile
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import sha256_file
 from dgmld_bench.importing import NothingUsableError
-from dgmld_bench.obtaining import INCOMING, LOCK, Obtained, download_source
+from dgmld_bench.obtaining import INCOMING, Obtained, download_source
 from dgmld_bench.sources import get_source
 from dgmld_bench.sources.isbi import Isbi
 from tests import rar, servers, trees
@@ -194,9 +194,10 @@ def test_a_disk_too_small_for_the_release(hub: Hub, small_disk: Path) -> None:
     assert nothing_placed(small_disk) and not hub.asked("datasets/haifan-gong/LFC/resolve/" + hub.commit + "/huge.bin")
 
 
-def test_two_downloads_at_once(hub: Hub, tmp_path: Path) -> None:
+def test_two_downloads_at_once(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "LOCK_TIMEOUT_S", 0.05)
     (tmp_path / "dgmld").mkdir()
-    with FileLock(tmp_path / "dgmld" / LOCK), pytest.raises(DataError, match="another download of 'dgmld' is running"):
+    with FileLock(tmp_path / "dgmld" / store.LOCK), pytest.raises(DataError, match="is at work there; wait"):
         get(hub, tmp_path)
     assert not hub.requests
 
@@ -290,10 +291,12 @@ def test_one_file_that_cannot_be_had_leaves_what_was_there(films_site: Site, tmp
 def test_an_interrupted_preparation_is_taken_up_without_fetching(films_site: Site, tmp_path: Path) -> None:
     data = tmp_path / "data"
     download_source("isbi", data_dir=data, patience=QUICK)
-    (data / "isbi/register.json").unlink()  # as if it had stopped just before
     films_site.requests.clear()
-    got = download_source("isbi", data_dir=data, patience=QUICK)
-    assert not got.fetched and not films_site.requests and got.register.count("isbi") == 2
+    (data / "isbi/register.json").unlink()  # as if it had stopped just before
+    for _ in range(2):
+        got = download_source("isbi", data_dir=data, patience=QUICK)
+        assert not got.fetched and not films_site.requests and got.register.count("isbi") == 2
+        (data / "isbi/register.json").write_text("{")  # damaged
 
 
 def test_sources_that_cannot_be_fetched_say_how_to_get_them(tmp_path: Path) -> None:

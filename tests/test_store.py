@@ -132,8 +132,8 @@ def test_two_imports_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     isbi(tmp_path / "source", [151])
     (tmp_path / "isbi").mkdir()
-    monkeypatch.setattr("dgmld_bench.importing._LOCK_TIMEOUT_S", 0.05)
-    with FileLock(tmp_path / "isbi/.lock"), pytest.raises(DataError, match="another import of 'isbi' is running"):
+    monkeypatch.setattr("dgmld_bench.store.LOCK_TIMEOUT_S", 0.05)
+    with FileLock(tmp_path / "isbi/.lock"), pytest.raises(DataError, match="is at work there; wait"):
         import_source("isbi", tmp_path / "source", data_dir=tmp_path)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from dgmld_bench import store
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.importing import import_source
-from dgmld_bench.obtaining import INCOMING, LOCK
+from dgmld_bench.obtaining import INCOMING
 from dgmld_bench.sources.phantom import Phantom
 from dgmld_bench.upkeep import Checked, list_contents, remove_source, sources_on_disk, verify_source
 from tests import trees
@@ -106,6 +106,13 @@ def test_removing_takes_what_was_copied_and_leaves_the_rest(release: Path, tmp_p
         remove_source("isbi", data)
 
 
+def test_a_source_with_a_damaged_register_can_be_removed(release: Path, tmp_path: Path) -> None:
+    import_source("isbi", release, copy=True, data_dir=tmp_path / "data")
+    (tmp_path / "data/isbi/register.json").write_text("{")
+    remove_source("isbi", tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
 def test_removing_never_touches_linked_data(release: Path, tmp_path: Path) -> None:
     import_source("isbi", release, data_dir=tmp_path / "data")
     before = tree(release)
@@ -146,10 +153,11 @@ def test_removing_follows_no_link(release: Path, tmp_path: Path) -> None:
     assert tree(other) == {"precious.txt": b"mine"}
 
 
-def test_removing_waits_for_nobody_and_breaks_nothing(release: Path, tmp_path: Path) -> None:
+def test_removing_does_not_interfere(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "LOCK_TIMEOUT_S", 0.05)
     data = tmp_path / "data"
     import_source("isbi", release, copy=True, data_dir=data)
-    with FileLock(data / "isbi" / LOCK), pytest.raises(DataError, match="is running"):
+    with FileLock(data / "isbi" / store.LOCK), pytest.raises(DataError, match="is at work there; wait"):
         remove_source("isbi", data)
     assert verify(data).hashed == 12
 

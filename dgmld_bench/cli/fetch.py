@@ -301,7 +301,7 @@ def _show_staying(console: Console, contents: Contents) -> None:
     if contents.unknown:
         more = f" and {len(contents.unknown) - 3} more" if len(contents.unknown) > 3 else ""
         named = ", ".join(str(p.relative_to(contents.folder)) for p in contents.unknown[:3])
-        console.print(f"  Not written by this program, stays: {escape(named)}{more}.")
+        console.print(f"  Not known as written by this program, stays: {escape(named)}{more}.")
 
 
 @contextmanager

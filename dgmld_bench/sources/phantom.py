@@ -26,7 +26,6 @@ from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
 Size = Literal["small", "full"]
 
 IMAGE, MASK, LANDMARKS = "image.nii.gz", "mask.nii.gz", "landmarks"
-_LOCK_TIMEOUT_S = 5
 _TOLERANCE_MM = 1e-4  # the decimals of a landmark file survive reading and writing far better than this
 
 
@@ -84,13 +83,10 @@ class Phantom(Source):
         DataError
             When the folder cannot be written, or the phantom is being generated there already.
         """
-        from filelock import FileLock, Timeout
-
         self.wanted(size)
         folder = store.source_dir(self.name, data_dir)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / ".lock", timeout=_LOCK_TIMEOUT_S):
+            with store.locked(folder):
                 if store.has_register(self.name, data_dir):
                     registered = store.read_register(self.name, data_dir).options.get("size")
                     size = "full" if registered == "full" else size
@@ -102,8 +98,6 @@ class Phantom(Source):
                     progress(len(cases), len(wanted))
                 register = Register(self.name, folder, tuple(cases), (), {"size": size})
                 store.write_register(register)
-        except Timeout:
-            raise DataError(f"{folder}: the phantom is being generated there already; wait for it to end") from None
         except OSError as error:
             raise DataError(
                 f"{error.filename or folder}: {error.strerror or error}; run it again, complete cases are kept"
