@@ -153,6 +153,20 @@ def test_submit_puts_predictions_in_their_place_once(repository, data, tmp_path)
     assert first.returncode == 0, first.stderr
     assert "git add submissions/ceph/my-model-unet-x.json submissions/ceph/my-model-unet-x.run.json" in first.stdout
     assert rows(build_board(repository, data))["my-model-unet-x"].submission.parameters == 7
+    refused = submit("--tag", "y", "--selection", "none")
+    assert refused.returncode == 2 and "the file says 'selection' is 'target-val'" in refused.stderr
+    assert submit("--tag", "y", "--code", "javascript:alert(1)").returncode == 2
+    bare = submission(data, "Bare", 1, seeds=(0,), selection=None, training_data=None)
+    bare.save(source / "predictions.json")
+    lacking = submit()
+    assert lacking.returncode == 1 and "'selection' is missing" in lacking.stderr
+    assert not (repository / "submissions/ceph/bare-unet.json").exists()
+    filled = submit(
+        "--selection", "none", "--training-data", "isbi-train", "--training-data", "mine", "--authors", "Me"
+    )
+    assert filled.returncode == 0, filled.stderr
+    assert rows(build_board(repository, data))["bare-unet"].flags == ("few-seeds", "other-data")
+    submission(data, "My Model", 1, seeds=(0,)).save(source / "predictions.json")
     second = submit("--tag", "x")
     assert second.returncode == 2 and "is there already" in second.stderr
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, file_argument
+
+if TYPE_CHECKING:
+    from dgmld_bench.predictions import Predictions
 
 Root = Annotated[
     Path, typer.Option("--root", help="The repository: the folder that holds submissions/ and leaderboard/.")
@@ -131,11 +134,22 @@ def submit(
     tag: Annotated[
         str | None, typer.Option(help="Tells apart submissions of the same method and backbone.", show_default=False)
     ] = None,
+    selection: Annotated[
+        str | None, typer.Option(help="What the file lacks: none, source-val or target-val.", show_default=False)
+    ] = None,
+    training_data: Annotated[
+        list[str] | None, typer.Option(help="What the file lacks: a name; repeat it.", show_default=False)
+    ] = None,
+    authors: Annotated[str | None, typer.Option(help="What the file lacks.", show_default=False)] = None,
+    paper: Annotated[str | None, typer.Option(help="What the file lacks: its address.", show_default=False)] = None,
+    code: Annotated[str | None, typer.Option(help="What the file lacks: its address.", show_default=False)] = None,
+    description: Annotated[str | None, typer.Option(help="What the file lacks.", show_default=False)] = None,
     root: Root = Path(),
 ) -> None:
     """Put predictions in their place under submissions/, checked, and print the git commands of the pull request.
 
-    Quotes parameters, training time and command from a run.json beside the file. Never overwrites a submission.
+    Options add what the file does not say. Parameters, training time and command are quoted from a run.json beside the
+    file. Never overwrites a submission.
 
         dgmld-bench submit runs/open/bapdg-unet-small/predictions.json
     """
@@ -146,6 +160,9 @@ def submit(
 
     _check_root(root)
     predictions = Predictions.load(file)
+    declared = {"selection": selection, "training_data": training_data, "authors": authors}
+    declared |= {"paper": paper, "code": code, "description": description}
+    predictions = _declare(predictions, {k: v for k, v in declared.items() if v})
     name = submission_id(predictions, tag)
     place = root / FOLDER / predictions.track / f"{name}.json"
     sidecar = place.with_name(name + SIDECAR)
@@ -167,6 +184,23 @@ def submit(
         f"  git commit -m 'Submit {name}'\n  git push -u origin submit-{name}\n"
         "and open a pull request."
     )
+
+
+def _declare(predictions: Predictions, declared: dict[str, str | list[str]]) -> Predictions:
+    """Return predictions that also say these things; UsageError where they say something else already."""
+    from dgmld_bench.errors import DataError, UsageError
+    from dgmld_bench.predictions import Predictions
+
+    if not declared:
+        return predictions
+    for key, value in declared.items():
+        said = getattr(predictions, key)
+        if said and said != value:
+            raise UsageError(f"the file says '{key}' is {said!r}; --{key.replace('_', '-')} cannot change that")
+    try:
+        return Predictions(**predictions.model_dump(exclude_none=True) | declared)
+    except DataError as error:
+        raise UsageError(str(error)) from None
 
 
 def _check_root(root: Path) -> None:
