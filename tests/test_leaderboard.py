@@ -15,6 +15,7 @@ from dgmld_bench.leaderboard.publish import publish
 from dgmld_bench.leaderboard.records import read_record
 from dgmld_bench.leaderboard.reported import read_reported
 from dgmld_bench.leaderboard.submissions import find_faults, slug
+from dgmld_bench.metrics import mean_radial_error
 from tests.submissions import ROOT, make_repository, submission
 
 
@@ -218,3 +219,17 @@ def test_the_check_also_asks_the_board_of_another_commit(repository, data):
     assert vanished == ["row vanished: ceph / isbi / bad-unet"]
     with pytest.raises(UsageError, match="no commit 'nowhere'"):
         find_differences(repository, data, "nowhere")
+
+
+def test_the_doctors_distance_on_the_board_is_the_published_one():
+    record = read_record(ROOT / "leaderboard/errors/ceph/annotator/isbi.json")
+    assert record.errors_mm.shape == (1, 150, 19)
+    assert float(mean_radial_error(record.errors_mm).mean()) == pytest.approx(2.363, abs=5e-4)
+
+
+def test_a_case_that_the_reference_does_not_have_is_said_with_its_file(repository, data, monkeypatch):
+    path = repository / "submissions/ceph/good-unet.json"
+    path.write_text(path.read_text().replace('"300":', '"x":'))
+    monkeypatch.setattr("dgmld_bench.leaderboard.submissions.find_problems", lambda predictions: [])  # ids not known
+    with pytest.raises(DataError, match=r"submissions/ceph/good-unet\.json: .*are not of this split: 'x'"):
+        build_board(repository, data)

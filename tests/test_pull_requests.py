@@ -81,6 +81,14 @@ def test_a_good_pull_request_is_scored_and_shows_what_it_changes(git, good, isbi
     assert not (git.root / "leaderboard/errors").exists()  # the checkout stays as it is
 
 
+def test_a_copy_of_another_submission_is_seen(git, isbi_films):
+    copied = submission(isbi_films, "New", 5).to_json()
+    head = git.pull_request((PLACE, "100644", git.blob(copied)))
+    assert "- The errors on `isbi` are those of `good-unet`, every one of them." in report(
+        review(git.root, git.base, head, isbi_films)
+    )
+
+
 def test_without_references_it_is_valid_and_awaits_verification(git, good, tmp_path):
     head = git.pull_request((PLACE, "100644", git.blob(good)))
     text = report(review(git.root, git.base, head, tmp_path))

@@ -15,7 +15,7 @@ from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submissi
 from dgmld_bench.leaderboard.records import ERRORS, Record, read_record, record_of, record_path, write_record
 from dgmld_bench.leaderboard.reported import Reported, read_reported, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
-from dgmld_bench.scoring import PROTOCOL, Reference, load_reference, score_against
+from dgmld_bench.scoring import PROTOCOL, Reference, Score, load_reference, score_against
 from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split
 from dgmld_bench.statistics import bootstrap_interval, rank_agreement, rank_methods
 
@@ -46,7 +46,7 @@ def verify(
             path = record_path(root, submission.track, submission.id, split)
             reference = references[split]
             if reference is not None:
-                record: Record | None = record_of(score_against(reference, entry.predictions), submission.sha256)
+                record: Record | None = record_of(_score(entry, reference, root), submission.sha256)
             else:
                 record = _kept(path, submission.sha256)
             if record is not None:
@@ -67,6 +67,13 @@ def verify(
             if not any(path.parent.iterdir()):
                 path.parent.rmdir()
     return records
+
+
+def _score(entry: Entry, reference: Reference, root: Path) -> Score:
+    try:
+        return score_against(reference, entry.predictions)
+    except DataError as error:  # ids that could not be checked before the data was there
+        raise DataError(f"{entry.path.relative_to(root)}: {error}") from None
 
 
 def _check_references(records: dict[tuple[str, str, str], Record]) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.build import build_board
@@ -166,10 +168,21 @@ def report(found: Review) -> str:
         "",
     ]
     if flags := {f: None for _, row in rows for f in row.flags if f != "awaiting"}:
-        lines += [*(f"- **{FLAGS[f][0]}**: {FLAGS[f][1]}" for f in flags), ""]
+        lines += [f"- **{FLAGS[f][0]}**: {FLAGS[f][1]}" for f in flags]
+    lines += [f"- The errors on `{split}` are those of `{twin}`, every one of them." for split, twin in _twins(found)]
     lines += _scores(rows)
     lines += _changes_of_ranks(found.before, found.after, found.id)
     return "\n".join(lines)
+
+
+def _twins(found: Review) -> Iterator[tuple[str, str]]:
+    """Yield split and name of submissions that err exactly as the new one does: most likely the same predictions."""
+    assert found.after is not None
+    for split in found.after.splits:
+        errors = {row.id: row.errors_mm for row in split.rows if row.errors_mm is not None}
+        new = errors.pop(found.id, None)
+        if new is not None:
+            yield from ((split.split.name, name) for name, old in errors.items() if np.array_equal(new, old))
 
 
 def _scores(rows: Sequence[tuple[str, Row]]) -> list[str]:
@@ -184,7 +197,7 @@ def _scores(rows: Sequence[tuple[str, Row]]) -> list[str]:
             "P95, mm",
             "rank",
         ]
-        lines += ["### Scores", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+        lines += ["", "### Scores", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
         for split, row in scored:
             assert row.average is not None
             spread = "" if row.average.std is None else f" ± {row.average.std:.2f}"
@@ -193,10 +206,9 @@ def _scores(rows: Sequence[tuple[str, Row]]) -> list[str]:
             cells += ["–" if v is None else f"{v.mean:.1f} %" for v in row.sdr]
             cells += ["–" if row.p95 is None else f"{row.p95.mean:.2f}", _rank(row)]
             lines.append("| " + " | ".join(cells) + " |")
-        lines.append("")
     waiting = [f"`{split}`" for split, row in rows if row.average is None]
     if waiting:
-        lines += [f"Awaiting verification on {', '.join(waiting)}: the references cannot be fetched here.", ""]
+        lines += ["", f"Awaiting verification on {', '.join(waiting)}: the references cannot be fetched here."]
     return lines
 
 
@@ -211,9 +223,9 @@ def _changes_of_ranks(before: TrackBoard, after: TrackBoard, new: str) -> list[s
                 shown = f"**{name}**" if row.id == new else name
                 lines.append(f"| `{now.split.name}` | `{row.selection}` | {shown} | {was} | {is_now} |")
     if not lines:
-        return ["### The board", "", "No rank changes.", ""]
+        return ["", "### The board", "", "No rank changes.", ""]
     head = ["| split | selection | row | rank before | rank with it |", "|---|---|---|---|---|"]
-    return ["### The board", "", *head, *lines, "", "A rank, the 95 % interval of it, and the tie group.", ""]
+    return ["", "### The board", "", *head, *lines, "", "A rank, the 95 % interval of it, and the tie group.", ""]
 
 
 def _rank(row: Row) -> str:
