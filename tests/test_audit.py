@@ -125,10 +125,10 @@ def test_each_planted_defect_is_found(defects: Path) -> None:
     cases = reported(result)
     hostile = f"lfc/{HOSTILE}"
     assert cases.pop("unreadable") == {"lfc/8"}
-    assert cases.pop("same-image") == {"atlas/1", "atlas/6"}
+    assert cases.pop("same-image") == {"lfc/1", hostile}
     assert cases.pop("near-duplicate") == {"lfc/2", "lfc/9"}
-    assert cases.pop("repeated-id") == {"lfc-val/9"}
-    assert cases.pop("same-landmarks") == {"atlas/1", "lfc-val/9"}
+    assert cases.pop("repeated-id") == {"lfc/9"}
+    assert cases.pop("same-landmarks") == {"lfc/1", "lfc/9"}
     assert cases.pop("swapped") == {"lfc/3"}
     assert cases.pop("outside") == {"lfc/4"}
     assert cases.pop("misplaced") == {"lfc/4", "lfc/7"}
@@ -140,6 +140,7 @@ def test_each_planted_defect_is_found(defects: Path) -> None:
     assert pairs["2"].cases[1].split == "atlas" and pairs["2"].cases[1].id == "2"
     assert pairs["9"].cases[1].split == "lfc-val" and pairs["9"].values["pose"] == "mirrored"
     assert all(f.level == "error" for f in pairs.values())
+    assert result.measured["test_cases_learnt_from"] == {"lfc": ["1", "2", "9", HOSTILE]}
 
 
 def test_the_command_writes_a_report_that_hostile_ids_cannot_break(defects: Path, tmp_path: Path) -> None:
@@ -291,5 +292,5 @@ def test_real_films_that_are_tested_on_and_trained_on_are_found(tmp_path: Path) 
     import_source("isbi", Path(str(REAL)) / "isbi2015", data_dir=tmp_path)
     result = audit("ceph", data_dir=tmp_path)
     leaks = [f for f in result.findings if f.check in ("same-image", "near-duplicate") and f.level == "error"]
-    assert len(leaks) == 20
+    assert len(leaks) == 20 == len(result.measured["test_cases_learnt_from"]["isbi"])
     assert all({p.split for p in f.cases} == {"isbi-train", "isbi"} for f in leaks)

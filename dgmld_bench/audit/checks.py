@@ -17,7 +17,7 @@ from dgmld_bench.audit import shapes
 from dgmld_bench.audit.findings import Finding, Level, Place
 from dgmld_bench.audit.observe import Observation
 from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.splits import Role
+from dgmld_bench.splits import Role, case_sort_key
 
 Array = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def same_landmarks(observations: Sequence[Observation], roles: dict[str, Role]) 
     groups = _grouped((o.reference.round(4).tobytes(), o) for o in observations if o.reference is not None)
     for group in groups.values():
         if len(group) > 1 and has_all_points(group[0]):
-            places = tuple(o.place for o in group)
+            places = tested_first(group, roles)
             level: Level = "error" if crosses(places, roles) else "warning"
             found.append(Finding("same-landmarks", level, "the same landmarks to 0.1 µm", places, len(group)))
     for o in observations:
@@ -124,6 +124,24 @@ def same_landmarks(observations: Sequence[Observation], roles: dict[str, Role]) 
             message = f"{' and '.join(names)} have the same points to the last digit: one was copied"
             found.append(Finding("same-landmarks", "warning", message, (o.place,)))
     return found
+
+
+def tested_first(group: Sequence[Observation], roles: dict[str, Role]) -> tuple[Place, ...]:
+    """Return the places of cases, those of test splits first: they are what a finding is about."""
+    return tuple(sorted((o.place for o in group), key=lambda p: -ROLES[roles[p.split]]))
+
+
+def learnt_from(findings: Iterable[Finding], roles: dict[str, Role]) -> dict[str, list[str]]:
+    """Return, for each test split, the ids of its cases whose image, or a near-duplicate, is learnt from."""
+    cases = {
+        place
+        for f in findings
+        if f.check in ("same-image", "near-duplicate") and crosses(f.cases, roles)
+        for place in f.cases
+        if roles[place.split] == "test"
+    }
+    ids = {split: [p.id for p in cases if p.split == split] for split in roles}
+    return {split: sorted(found, key=case_sort_key) for split, found in ids.items() if found}
 
 
 def crosses(places: Iterable[Place], roles: dict[str, Role]) -> bool:
@@ -137,7 +155,7 @@ def same_image(observations: Sequence[Observation], roles: dict[str, Role]) -> l
     found = []
     for group in _grouped((o.digest, o) for o in observations).values():
         if len(group) > 1:
-            places = tuple(o.place for o in group)
+            places = tested_first(group, roles)
             leak = crosses(places, roles)
             message = "the same image" + (", learnt from and tested on" if leak else "")
             found.append(Finding("same-image", "error" if leak else "warning", message, places, len(group)))
@@ -150,7 +168,7 @@ def repeated_ids(observations: Sequence[Observation], roles: dict[str, Role]) ->
     for group in _grouped(((o.centre, o.place.id), o) for o in observations if o.centre).values():
         splits = {o.place.split for o in group}
         if len(splits) > 1:
-            places = tuple(o.place for o in group)
+            places = tested_first(group, roles)
             message = f"id '{group[0].place.id}' of {group[0].centre} in {len(splits)} splits: one subject?"
             found.append(Finding("repeated-id", "error" if crosses(places, roles) else "warning", message, places))
     return found

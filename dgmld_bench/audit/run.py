@@ -75,6 +75,7 @@ def audit(
     findings += checks.grid(observations) + checks.intensity(observations)
     alike, measured = near_duplicates(observations, roles, lambda n, of: progress("Comparing images", n, of))
     findings += [f for f in alike if not any(set(f.cases) <= set(same.cases) for same in identical)]
+    measured["test_cases_learnt_from"] = checks.learnt_from(findings, roles)
     return Audit(
         target,
         {s.name: len(lists[s.name]) for s in here},

@@ -129,6 +129,9 @@ def _show(console: Console, audit: Audit, path: Path) -> None:
     console.print(f"[bold]{escape(audit.target)}[/]: {cases} cases of {', '.join(audit.splits)}")
     if audit.absent:
         console.print(f"[dim]Not on disk: {', '.join(audit.absent)}[/]")
+    for split, ids in audit.measured["test_cases_learnt_from"].items():
+        total = audit.splits[split]
+        console.print(f"[bold red]{len(ids)} of the {total} test cases of {escape(split)} are also learnt from.[/]")
     if not audit.findings:
         console.print("[green]Nothing was found.[/]")
     for level in LEVELS:
