@@ -111,17 +111,30 @@ def fetch_dataset(
         here = [f for f in listing.files if _size(folder / f.path) == f.size]
         report(Transfer("", 0, None, sum(f.size for f in here), total, len(here), len(listing.files), note))
 
-    with _quiet_client():
-        _insist(fetch, listing.dataset, patience, say)
-    _check(listing, folder, progress)
+    for last in (False, True):  # what did not arrive as it should is fetched anew once
+        with _quiet_client():
+            _insist(fetch, listing.dataset, patience, say)
+        wrong = _remove_damaged(listing, folder, progress)
+        if not wrong:
+            return
+        if last:
+            raise DataError(
+                f"{listing.dataset.url}: {len(wrong)} of {len(listing.files)} files are truncated or were changed on "
+                "the way, twice; nothing was placed. Run the same command again: only these are fetched anew"
+                + "".join(f"\n  {line}" for line in wrong[:20])
+            )
+        say(f"{len(wrong)} files did not arrive as they should; fetching them anew")
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
 
 
-def _check(listing: Listing, folder: Path, progress: Callable[[int, int], None]) -> None:
-    """Compare every file with the hub's list: SHA-256 for large files, the git object's id for the others."""
+def _remove_damaged(listing: Listing, folder: Path, progress: Callable[[int, int], None]) -> list[str]:
+    """Remove files that are not as the hub lists them; return what is wrong with each.
+
+    The hub knows the SHA-256 of large files, and the git object's id of the others.
+    """
     wrong = []
     for n, file in enumerate(listing.files, 1):
         progress(n, len(listing.files))
@@ -132,12 +145,7 @@ def _check(listing: Listing, folder: Path, progress: Callable[[int, int], None])
         if what:
             wrong.append(f"{file.path}: {what}")
             path.unlink(missing_ok=True)
-    if wrong:
-        raise DataError(
-            f"{listing.dataset.url}: {len(wrong)} of {len(listing.files)} files are truncated or were changed on the "
-            "way; nothing was placed. Run the same command again: only these are fetched anew"
-            + "".join(f"\n  {line}" for line in wrong[:20])
-        )
+    return wrong
 
 
 def _git_blob_id(path: Path) -> str:
