@@ -159,8 +159,8 @@ class SplitView:
 
     @cached_property
     def common_flags(self) -> tuple[str, ...]:
-        """Flags that every measured row carries: said once for the split, and not in each line."""
-        carried = [set(row.flags) for row in self.rows if row.kind == "measured"]
+        """Flags that every submission's row carries: said once for the split, and not in each line."""
+        carried = [set(row.flags) for row in self.rows if row.submission]
         return tuple(f for f in FLAGS if carried and all(f in flags for flags in carried))
 
     @property

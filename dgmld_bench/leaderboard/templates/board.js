@@ -87,7 +87,8 @@ function filtering(table, controls) {
       shown += fits;
     }
     for (const group of groups) group.body.hidden = group.rows.every((row) => row.hidden);
-    count.textContent = shown === rows.length ? `${rows.length} rows` : `${shown} of ${rows.length} rows`;
+    const total = `${rows.length} ${rows.length === 1 ? "row" : "rows"}`;
+    count.textContent = shown === rows.length ? total : `${shown} of ${total}`;
   };
   for (const select of selects) select.addEventListener("change", apply);
   text.addEventListener("input", apply);
