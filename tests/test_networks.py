@@ -51,7 +51,7 @@ def test_every_landmark_starts_with_a_channel_of_its_own(backbone):
 def test_only_what_mixes_channels_learns_slowly(backbone):
     network = build_network(backbone, (32, 32), 5, width=8)
     rest, mixing = parameter_groups(network, 1.0)
-    assert (rest["lr"], mixing["lr"]) == (1.0, 0.1)
+    assert (rest["lr"], mixing["lr"]) == (1.0, 0.01)
     assert [tuple(p.shape) for p in mixing["params"]] == [(5, 5, 3, 3), (5,)]
     assert {id(p) for g in (rest, mixing) for p in g["params"]} == {id(p) for p in network.parameters()}
 
