@@ -243,18 +243,18 @@ def rank_methods(errors_mm: Sequence[ArrayLike], *, alpha: float = 0.05, n_resam
     -------
     Ranking
     """
+    from scipy.stats import rankdata
+
     methods = [np.asarray(e, dtype=np.float64) for e in errors_mm]
     n = len(methods)
     averages = np.array([mean_radial_error(e).mean() for e in methods])
     order = np.argsort(averages, kind="stable")
     rank = 1 + (averages < averages[:, None]).sum(axis=1)
-    resampled = np.stack(
-        [bootstrap_averages(e, n_resamples, method=i) for i, e in enumerate(methods)]
-    )  # (method, resample)
-    best = np.stack([1 + (resampled < r).sum(axis=0) for r in resampled])  # methods that tie share a range of ranks
-    worst = np.stack([(resampled <= r).sum(axis=0) for r in resampled])
-    low = np.quantile(best, 0.025, axis=1, method="nearest").astype(int)
-    high = np.quantile(worst, 0.975, axis=1, method="nearest").astype(int)
+    resampled = np.stack([bootstrap_averages(e, n_resamples, method=i) for i, e in enumerate(methods)], axis=1)
+    resampled = np.nan_to_num(resampled, nan=np.inf)  # (resample, method); one without any value comes last
+    best, worst = (rankdata(resampled, ends, axis=1) for ends in ("min", "max"))  # methods that tie share these ranks
+    low = np.quantile(best, 0.025, axis=0, method="nearest").astype(int)
+    high = np.quantile(worst, 0.975, axis=0, method="nearest").astype(int)
     p = pairwise_tests([case_means(e) for e in methods])
     group = np.zeros(n, dtype=int)
     leader = -1
