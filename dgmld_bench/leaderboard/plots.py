@@ -176,17 +176,17 @@ def sdr_curves(
     if legend:
         parts.append(_text(_WIDTH - 10, 18, clean(title, 60), "label end name"))
         for place, curve in enumerate(curves, start=1):
-            x0, y0 = 42 + 146 * ((place - 1) % 3), 322 + 20 * ((place - 1) // 3)
+            x0, y0 = 42 + 220 * ((place - 1) % 2), 322 + 20 * ((place - 1) // 2)
             parts.append(Markup('<path class="curve s{}" d="M{} {}h26"/>').format(place, number(x0), number(y0)))
-            parts.append(_text(x0 + 32, y0 + 4, clean(curve.name, 18), "name"))
-        height = 334.0 + 20 * ((len(curves) - 1) // 3)
+            parts.append(_text(x0 + 32, y0 + 4, clean(curve.name, 24), "name"))
+        height = 334.0 + 20 * ((len(curves) - 1) // 2)
     said = "; ".join(f"{clean(c.name, 40)} {c.mean[20]:.1f} % at 2 mm, {c.mean[40]:.1f} % at 4 mm" for c in curves)
     return _svg(key, (_WIDTH, height), title, f"Share of radial errors at or below each threshold. {said}.", parts)
 
 
 def standalone(plot: Markup, css: str) -> str:
-    """Return a plot as a picture file: with its own style, on a light ground, in any viewer."""
-    style = f"<style>{css} svg {{ color-scheme: light; background: var(--paper); }}</style>"
+    """Return a plot as a picture file: with its own style and ground, light or dark as the viewer is."""
+    style = f"<style>{css} svg {{ background: var(--paper); }}</style>"
     opened = str(plot).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" width="640" ', 1)
     start = opened.index(">") + 1
     return f"{opened[:start]}{style}{opened[start:]}\n"
