@@ -115,7 +115,7 @@ TEXTS = {
     "2 MB": (lambda text: text + " " * 2_000_000, "at most 2,000,000 are read"),
     "cut off": (lambda text: text[:-40], "not valid JSON"),
     "nested a million times": (lambda _: "[" * 1_000_000, "nested too deeply"),
-    "a list": (lambda _: "[1, 2]", "expected a JSON object, got list"),
+    "a list": (lambda _: "[1, 2]", "expected a JSON object, got an array"),
     "empty": (lambda _: "", "not valid JSON"),
     "other encoding": (lambda text: b"\xff\xfe" + text.encode("utf-16-le"), "not UTF-8 text"),
 }
