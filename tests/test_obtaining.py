@@ -213,7 +213,7 @@ def films_zip(tmp_path: Path) -> bytes:
     return zipped(
         {
             "AnnotationsByMD.rar": rar.stored_rar(points),
-            "EvaluationCode.rar": rar.COMPRESSED_5,
+            "EvaluationCode.rar": rar.compressed_rar("readme.txt", rar.COUNTED),
             "RawImage.rar": rar.stored_rar(films),
         }
     )
