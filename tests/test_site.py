@@ -20,8 +20,8 @@ from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.leaderboard import plots, site
 from dgmld_bench.leaderboard.model import Board, TrackBoard
 from dgmld_bench.leaderboard.server import make_server
-from dgmld_bench.leaderboard.text import clean, web_link
 from dgmld_bench.splits import get_track
+from dgmld_bench.text import clean, web_link
 from tests import board_fixtures
 from tests.browser import DESKTOP, PHONE, Visit, axe_source, launch, visit
 

@@ -86,7 +86,7 @@ def _pair(first: Case, second: Case) -> Figure:
 
 def drawing_title(case: Case) -> str:
     """Return what stands above a picture of a case."""
-    from dgmld_bench.leaderboard.text import clean
+    from dgmld_bench.text import clean
 
     return clean(f"{case.split}/{case.id}", 60)
 

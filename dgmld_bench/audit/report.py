@@ -43,7 +43,7 @@ def write_report(
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from dgmld_bench.leaderboard.text import clean
+    from dgmld_bench.text import clean
 
     check_folder(folder)
     drawn = _draw(audit, pictures, data_dir, progress)

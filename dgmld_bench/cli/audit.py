@@ -160,7 +160,7 @@ def _share(audit: Audit, findings: list[Finding]) -> str:
 def _line(finding: Finding) -> str:
     from rich.markup import escape
 
-    from dgmld_bench.leaderboard.text import clean
+    from dgmld_bench.text import clean
 
     names = " = ".join(clean(str(p), 60) for p in finding.cases[:3])
     more = f" +{len(finding.cases) - 3}" if len(finding.cases) > 3 else ""

@@ -30,7 +30,7 @@ def validate(
     """
     from rich.console import Console
 
-    from dgmld_bench.leaderboard.text import clean
+    from dgmld_bench.text import clean
 
     results = [_validate(file) for file in files]
     emit_json(results, json)

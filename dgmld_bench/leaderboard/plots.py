@@ -13,8 +13,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench.leaderboard.text import clean
 from dgmld_bench.metrics import SDR_CURVE_MM
+from dgmld_bench.text import clean
 
 Array = NDArray[np.float64]
 

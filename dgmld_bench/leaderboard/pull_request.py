@@ -21,9 +21,9 @@ from dgmld_bench.leaderboard.records import ERRORS
 from dgmld_bench.leaderboard.reported import FILE as REPORTED
 from dgmld_bench.leaderboard.revisions import Change, find_commit, list_changes, merge_base, read_blob
 from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, MAX_SIDECAR_BYTES, SIDECAR, find_faults, place_of
-from dgmld_bench.leaderboard.text import clean, code_span, markdown
 from dgmld_bench.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.splits import get_split, get_track
+from dgmld_bench.text import clean, code_span, markdown
 
 _PLAIN = "100644"
 _MODES = {"120000": "a symbolic link", "160000": "a submodule", "100755": "an executable file", "040000": "a folder"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.leaderboard.text import clean
+from dgmld_bench.text import clean
 
 
 @dataclass(frozen=True)

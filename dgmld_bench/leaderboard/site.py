@@ -23,8 +23,8 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard import plots
 from dgmld_bench.leaderboard.figures import FIGURES, panels
 from dgmld_bench.leaderboard.model import Board
-from dgmld_bench.leaderboard.text import clean, count, duration
 from dgmld_bench.leaderboard.views import Views
+from dgmld_bench.text import clean, count, duration
 
 _MARK = '<meta name="generator" content="dgmld-bench">'
 _NAME_LIMIT = 80

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dgmld_bench.leaderboard.figures import FIGURES, panels
 from dgmld_bench.leaderboard.layouts import Layout, layouts
 from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, TrackBoard, Value
-from dgmld_bench.leaderboard.text import clean, count, duration, markdown
 from dgmld_bench.metrics import SDR_THRESHOLDS_MM
+from dgmld_bench.text import clean, count, duration, markdown
 
 DIGITS = 6
 """Decimals in ``results.csv``: the last bits of a float differ between processors, a millionth does not."""
