@@ -1,4 +1,4 @@
-"""RAR archives for tests, written after the public description of the formats: RAR 4 and 5, stored or compressed, links.
+"""RAR archives for tests, as the public description of the formats has them: RAR 4 and 5, stored or compressed, links.
 
 There is no free program that writes them. What is *compressed* here holds its bytes as literals of about eight bits
 each: it gains nothing, but only a program that knows the compression can read it.
