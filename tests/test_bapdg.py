@@ -13,7 +13,7 @@ from baselines.common.config import PRESETS
 from baselines.common.edges import boundary_provider, canny
 from baselines.common.method import Subject, mse
 from baselines.common.prepare import PreparedCase
-from baselines.demo import METHODS, method_of
+from baselines.common.registry import METHODS, method_of
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.geometry import NetworkGrid, film_affine
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from baselines.common.config import get_preset
+from baselines.common.registry import METHODS, method_of
 from baselines.common.running import run_method
-from baselines.demo import METHODS, method_of
 from dgmld_bench.cases import load_split
 from dgmld_bench.predictions import Predictions
 

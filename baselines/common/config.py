@@ -39,6 +39,9 @@ class Preset:
         Unless ``--precision`` says otherwise. ``bf16`` where the device computes in it, else ``fp32``.
     batch_size : int
     learning_rate : float
+    scale_rate : float
+        Learning rate of the scale of the heatmaps, relative to the other one: in 3D there are only hundreds of steps,
+        in 2D there are thousands, and a slow scale loses no landmark.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Preset:
     precision: Precision = "fp32"
     batch_size: int = 4
     learning_rate: float = 1e-3
+    scale_rate: float = 1.0
 
     @property
     def dimension(self) -> int:
@@ -79,13 +83,13 @@ class Preset:
 #: dimension -> name -> preset. The paper gives no grid for 2D: that of 2D ``paper`` is ours.
 PRESETS: dict[int, dict[str, Preset]] = {
     3: {
-        "paper": Preset("paper", (128, 128, 128), 32, 50, 50, sigma_vox=5.0),
-        "small": Preset("small", (64, 64, 64), 16, 50, 50, sigma_vox=2.5, precision="bf16"),
-        "smoke": Preset("smoke", (32, 32, 32), 8, 2, 2, sigma_vox=1.25),
+        "paper": Preset("paper", (128, 128, 128), 32, 50, 50, sigma_vox=5.0, scale_rate=30.0),
+        "small": Preset("small", (64, 64, 64), 16, 50, 50, sigma_vox=2.5, precision="bf16", scale_rate=30.0),
+        "smoke": Preset("smoke", (32, 32, 32), 8, 2, 2, sigma_vox=1.25, scale_rate=30.0),
     },
     2: {
         "paper": Preset("paper", (512, 416), 32, 50, 50, 2.7, 2, refine=True, schedule="cosine"),
-        "small": Preset("small", (384, 320), 32, 10, 30, 2.0, 2, refine=True, schedule="cosine", precision="bf16"),
+        "small": Preset("small", (384, 320), 16, 10, 30, 2.0, 2, True, "cosine", precision="bf16", batch_size=2),
         "smoke": Preset("smoke", (96, 80), 8, 2, 2, 1.0, 2, refine=True, schedule="cosine"),
     },
 }

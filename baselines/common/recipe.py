@@ -115,11 +115,11 @@ def train_seed(
     network = runtime.place(network)
     record: dict[str, Any] = {"parameters": sum(p.numel() for p in network.parameters()), "stages": {}}
 
-    def run(stage: Stage, loss: Any, validate: Any, stream: int) -> list[Epoch]:
+    def run(stage: Stage, parameters: Any, loss: Any, validate: Any, stream: int) -> list[Epoch]:
         start = time.monotonic()
         history = train(
             network,
-            parameter_groups(network, stage.learning_rate),
+            parameters,
             stage,
             len(training),
             loss,
@@ -139,11 +139,15 @@ def train_seed(
     if pretraining:
         stage = Stage("pretrain", preset.pretrain_epochs, preset.batch_size, preset.learning_rate, preset.schedule)
         subjects = [_subject(case, pretraining, preset, boundary) for case in training.cases]
-        run(stage, _pretraining_loss(network, subjects, pretraining, settings), None, 0)
+        run(stage, network.parameters(), _pretraining_loss(network, subjects, pretraining, settings), None, 0)
         restart_heads(network)  # all channels regressed one map: from there, landmarks hardly come apart again
     stage = Stage("finetune", preset.epochs, preset.batch_size, preset.learning_rate, preset.schedule)
     history = run(
-        stage, _landmark_loss(network, training, settings), lambda: validation_mre(network, validation, settings), 1
+        stage,
+        parameter_groups(network, preset.learning_rate, preset.scale_rate),
+        _landmark_loss(network, training, settings),
+        lambda: validation_mre(network, validation, settings),
+        1,
     )
     best = min(history, key=lambda e: (e.validation_mm, e.number))
     record |= {"selected_epoch": best.number + 1, "validation_mre_mm": best.validation_mm}

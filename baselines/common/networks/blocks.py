@@ -62,33 +62,49 @@ class Head(nn.Sequential):
             nn.ReLU(inplace=True),
             convolution(dimension, landmarks, landmarks),
         )
-        self.restart()
+        self._open()
 
     def restart(self) -> None:
-        """Put all that lies behind the first convolution back to its start."""
-        norm, last = self[1], self[-1]
+        """Start anew; the first convolution is drawn from PyTorch's global generator."""
+        self[0].reset_parameters()
+        self._open()
+
+    def _open(self) -> None:
+        _, norm, _, last = self
         norm.reset_parameters()
         nn.init.constant_(norm.bias, self.OFFSET)
         nn.init.dirac_(last.weight)
         nn.init.constant_(last.bias, -self.OFFSET)  # the background of every target is zero
 
 
-#: Learning rate of a head's last convolution, relative to that of all other parameters.
+#: Learning rate of what mixes a head's channels, relative to that of all other parameters.
 MIXING_RATE = 0.01
 
 
-def parameter_groups(network: nn.Module, learning_rate: float) -> list[dict[str, Any]]:
-    """Return an optimiser's parameter groups: the last convolution of a :class:`Head` learns at :data:`MIXING_RATE`."""
-    mixing = [p for m in network.modules() if isinstance(m, Head) for p in m[-1].parameters()]
-    ids = {id(p) for p in mixing}
+def parameter_groups(network: nn.Module, learning_rate: float, scale_rate: float = 1.0) -> list[dict[str, Any]]:
+    """Return an optimiser's parameter groups: a :class:`Head` mixes its channels slowly.
+
+    Parameters
+    ----------
+    network : nn.Module
+    learning_rate : float
+    scale_rate : float
+        Rate of what scales the channels of a head, relative to ``learning_rate``. A heatmap's peak is some five times
+        what a channel starts with: at one rate the scale takes thousands of steps to get there.
+    """
+    heads = [m for m in network.modules() if isinstance(m, Head)]
+    mixing = [p for head in heads for p in head[-1].parameters()]
+    scale = [head[1].weight for head in heads]
+    special = {id(p) for p in (*mixing, *scale)}
     return [
-        {"params": [p for p in network.parameters() if id(p) not in ids], "lr": learning_rate},
+        {"params": [p for p in network.parameters() if id(p) not in special], "lr": learning_rate},
         {"params": mixing, "lr": MIXING_RATE * learning_rate},
+        {"params": scale, "lr": scale_rate * learning_rate},
     ]
 
 
 def restart_heads(network: nn.Module) -> None:
-    """Start the output of a network anew; all that lies before the second half of its head stays."""
+    """Start a network's :class:`Head` anew; all that lies before it stays."""
     for module in network.modules():
         if isinstance(module, Head):
             module.restart()

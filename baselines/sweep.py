@@ -1,0 +1,205 @@
+"""The grid methods x backbones x seeds: one ``run.py`` command per cell, on this machine or as jobs of a Slurm cluster.
+
+A cell is nothing but a command that a user could type. Commands resume what was interrupted and return at once where
+their results are there, so that the same sweep again goes on where it stopped. In the end each method's seeds are
+collected into one ``predictions.json``, by the same command with all seeds.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from baselines.common.command import DataDir, TrackName, parse_seeds, run_app
+from baselines.common.registry import METHODS
+from dgmld_bench.errors import DataError, UsageError, unknown_name
+from dgmld_bench.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from submitit import Job
+
+ROOT = Path(__file__).resolve().parents[1]
+BACKBONES = ("unet", "vitpose")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One command: a method with its options, a backbone, some seeds."""
+
+    method: str
+    backbone: str
+    seeds: tuple[int, ...]
+    folder: Path
+    options: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What to call it in tables and logs."""
+        return f"{self.method} · {self.backbone} · seed {', '.join(map(str, self.seeds))}"
+
+    @property
+    def arguments(self) -> list[str]:
+        """The command, from the repository's root, without the interpreter."""
+        name, *own = shlex.split(self.method)
+        seeds = ",".join(map(str, self.seeds))
+        place = ["--seeds", seeds, "--out", str(self.folder)]
+        return [f"baselines/{name}/run.py", "--backbone", self.backbone, *place, *own, *self.options]
+
+
+class Run:
+    """A cell as a job. Where the cluster takes its machine away or its time is over, it is queued again."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.arguments = list(arguments)
+
+    def __call__(self) -> None:
+        """Run the command; raises CalledProcessError when it fails."""
+        subprocess.run([sys.executable, *self.arguments], cwd=ROOT, check=True)
+
+    def checkpoint(self) -> Any:
+        """Return what to queue again: the same command, which resumes."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def sweep(
+    track: Annotated[TrackName, typer.Option(help="What to train for.")] = "dgmld",
+    methods: Annotated[
+        str,
+        typer.Option(help="Separated by commas; each may have options of its own: 'bapdg,bapdg --loss mse'."),
+    ] = ",".join(METHODS),
+    backbones: Annotated[str, typer.Option(help="Separated by commas.")] = "unet",
+    preset: Annotated[Literal["paper", "small", "smoke"], typer.Option(help="As for run.py.")] = "paper",
+    seeds: Annotated[str, typer.Option(help="Separated by commas.")] = "0,1,2",
+    select: Annotated[Literal["target-val", "source-val"], typer.Option(help="As for run.py.")] = "target-val",
+    out: Annotated[Path, typer.Option(help="Results go to OUT/TRACK/METHOD-BACKBONE-PRESET.")] = Path("runs"),
+    slurm: Annotated[bool, typer.Option("--slurm", help="Queue one job per cell on this machine's cluster.")] = False,
+    partition: Annotated[str | None, typer.Option(help="Slurm: the partition.", show_default=False)] = None,
+    gpus: Annotated[int, typer.Option(help="Slurm: GPUs of a job.", min=0)] = 1,
+    cpus: Annotated[int, typer.Option(help="Slurm: processors of a job.", min=1)] = 4,
+    memory_gb: Annotated[int, typer.Option(help="Slurm: memory of a job.", min=1)] = 16,
+    minutes: Annotated[int, typer.Option(help="Slurm: a job is queued again when it takes longer.", min=1)] = 240,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the commands and do nothing.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Train many methods: one command per method, backbone and seed, here or on a Slurm cluster.
+
+    Run it again after an interruption: what is done is kept, what is queued is waited for, what failed is tried again.
+
+        python baselines/sweep.py --track open --preset small --backbones unet,vitpose
+        python baselines/sweep.py --track dgmld --slurm --partition gpu --minutes 600
+    """
+    options = ["--track", track, "--preset", preset, "--select", select]
+    options += [] if data_dir is None else ["--data-dir", str(data_dir.absolute())]
+    whole = [
+        Cell(m, b, tuple(parse_seeds(seeds)), (out / track / _folder(m, b, preset)).absolute(), tuple(options))
+        for m in _checked(methods, METHODS, "method")
+        for b in _checked(backbones, BACKBONES, "backbone")
+    ]
+    cells = [Cell(w.method, w.backbone, (s,), w.folder, w.options) for w in whole for s in w.seeds]
+    if dry_run:
+        for cell in cells:
+            typer.echo("python " + shlex.join(cell.arguments))
+        return
+    failed: list[Cell] = []
+    if slurm:
+        resources = {
+            "time": minutes,
+            "cpus_per_task": cpus,
+            "mem": f"{memory_gb}GB",
+            **({"gpus_per_node": gpus} if gpus else {}),
+            **({"partition": partition} if partition else {}),
+        }
+        failed = run_on_slurm(cells, (out / track / "jobs").absolute(), resources)
+    # after Slurm everything is there, and the command collects the seeds and prints the scores
+    failed += run_here([w for w in whole if not any(f.folder == w.folder for f in failed)])
+    if failed:
+        raise DataError("these failed; the same command tries them again:\n  " + "\n  ".join(c.name for c in failed))
+
+
+def run_here(cells: Sequence[Cell]) -> list[Cell]:
+    """Run cells one after another on this machine; return those that failed."""
+    failed = []
+    for number, cell in enumerate(cells, start=1):
+        typer.echo(f"[{number}/{len(cells)}] {cell.name}", err=True)
+        try:
+            Run(cell.arguments)()
+        except subprocess.CalledProcessError:  # it has said why
+            failed.append(cell)
+    return failed
+
+
+def run_on_slurm(cells: Sequence[Cell], folder: Path, resources: dict[str, Any]) -> list[Cell]:
+    """Queue cells as jobs and wait for them; return those that failed.
+
+    Which job does what is kept in ``folder/jobs.json``: jobs that are still queued or running are waited for, also by
+    a later call.
+
+    Raises
+    ------
+    UsageError
+        When submitit is not installed, or there is no Slurm on this machine.
+    """
+    try:
+        from submitit import SlurmExecutor
+        from submitit.slurm.slurm import SlurmJob
+    except ImportError:
+        raise UsageError("--slurm needs submitit: pip install submitit") from None
+    if SlurmExecutor.affinity() < 0:
+        raise UsageError("--slurm: there is no Slurm on this machine (no srun on the path)")
+    book = folder / "jobs.json"
+    known: dict[str, str] = read_json(book) if book.is_file() else {}
+    executor = SlurmExecutor(folder=folder, max_num_timeout=100)
+    executor.update_parameters(job_name="dgmld-bench", **resources)
+    jobs: dict[str, Job[None]] = {}
+    for cell in cells:
+        job = SlurmJob[None](folder, known[cell.name]) if cell.name in known else None
+        if job is None or job.done(force_check=True):
+            job = executor.submit(Run(cell.arguments))
+        jobs[cell.name] = job
+        write_json(book, known | {name: j.job_id for name, j in jobs.items()})
+    for name, job in _as_they_end(jobs):
+        typer.echo(f"{name}: {job.state.lower()}", err=True)
+    failed = [cell for cell in cells if jobs[cell.name].exception() is not None]
+    for cell in failed:
+        typer.echo(f"{cell.name}: failed, see {jobs[cell.name].paths.stderr}", err=True)
+    return failed
+
+
+def _as_they_end(jobs: dict[str, Job[None]]) -> Iterator[tuple[str, Job[None]]]:
+    waiting = dict(jobs)
+    typer.echo(f"waiting for {len(waiting)} jobs; Ctrl-C leaves them queued", err=True)
+    while waiting:
+        for name, job in list(waiting.items()):
+            if job.done(force_check=True):
+                yield name, waiting.pop(name)
+        time.sleep(2 if waiting else 0)
+
+
+def _checked(text: str, known: Sequence[str], kind: str) -> list[str]:
+    entries = [" ".join(entry.split()) for entry in text.split(",") if entry.strip()]
+    for entry in entries:
+        name = entry.split(" ")[0]
+        if name not in known:
+            raise unknown_name(kind, name, list(known))
+    if len(set(entries)) != len(entries) or not entries:
+        raise UsageError(f"--{kind}s takes different names separated by commas, got '{text}'")
+    return entries
+
+
+def _folder(method: str, backbone: str, preset: str) -> str:
+    name, *options = shlex.split(method)
+    return "-".join([name, *(o.lstrip("-") for o in options), backbone, preset])
+
+
+if __name__ == "__main__":
+    run_app(sweep)
