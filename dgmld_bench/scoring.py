@@ -341,6 +341,8 @@ def _notes(reference: Reference, n_missing: int, n_expected: int, n_seeds: int) 
         notes.append("simulated: the images and their reference are generated; no conclusion about patients follows")
     if split.reference == "mask-derived":
         notes.append("mask-derived: the reference comes from the cerebellum label, not from an expert")
+    if split.in_training:
+        notes.append(f"{split.in_training} of the split's {split.n_cases} cases are training cases too (docs/audit.md)")
     if n_missing:
         notes.append(
             f"incomplete: {n_missing} of {n_expected} points are not predicted; they count as misses in SDR and "

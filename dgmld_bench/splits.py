@@ -38,6 +38,8 @@ class Split:
         The ids in order, or None where the data's release fixes them and they are not known here.
     reference : {"expert", "mask-derived", "simulated"}
         Where the reference landmarks come from.
+    in_training : int
+        How many of a test split's cases are training cases too, as ``dgmld-bench audit`` finds them (docs/audit.md).
     """
 
     name: str
@@ -49,6 +51,7 @@ class Split:
     out_of_domain: bool = False
     case_ids: tuple[str, ...] | None = None
     reference: ReferenceKind = "expert"
+    in_training: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ _SPLITS = (
     Split("open-sb", "open", "atlases", "test", _SB, 15, True, _SPINA_BIFIDA, _MASK),
     Split("isbi-train", "ceph", "isbi", "train", "ISBI-2015", 150, False, _numbers(1, 150)),
     Split("isbi-val", "ceph", "isbi", "validation", "ISBI-2015", 100, False, _numbers(301, 400)),
-    Split("isbi", "ceph", "isbi", "test", "ISBI-2015", 150, False, _numbers(151, 300)),
+    Split("isbi", "ceph", "isbi", "test", "ISBI-2015", 150, False, _numbers(151, 300), in_training=20),
     Split("pku", "ceph", "pku", "test", "PKU", 102, True),
     Split("phantom-train", "phantom", "phantom", "train", "simulated source", 40, False, _numbers(1, 40), _SIM),
     Split("phantom-val", "phantom", "phantom", "validation", "simulated mix", 60, True, _numbers(1, 60), _SIM),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dgmld_bench.errors import UsageError
@@ -53,3 +55,11 @@ def test_spaces_and_unknown_names() -> None:
 def test_ids_sort_as_integers() -> None:
     ids = [str(n) for n in range(1, 131)]
     assert sorted(sorted(ids), key=case_sort_key) == ids
+
+
+def test_the_audit_page_names_every_split_with_training_cases_in_it():
+    page = (Path(__file__).parents[1] / "docs" / "audit.md").read_text(encoding="utf-8")
+    for split in SPLITS.values():
+        if split.in_training:
+            assert split.role == "test"
+            assert f"{split.in_training} of the {split.n_cases} films" in page

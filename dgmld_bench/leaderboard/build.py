@@ -253,6 +253,8 @@ def _flags(
         flags.append("simulated")
     if split.reference == "mask-derived":
         flags += ["mask-derived", "not-independent"]
+    if split.in_training:
+        flags.append("in-training")
     return tuple(flags)
 
 

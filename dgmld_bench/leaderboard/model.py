@@ -161,5 +161,9 @@ FLAGS: dict[str, tuple[str, str]] = {
     "simulated": ("simulated", "Phantom data: images and references are generated."),
     "mask-derived": ("mask-derived", "References are derived from segmentation masks, not set by an expert."),
     "not-independent": ("dependent cases", "Cases are weeks of one population atlas, not independent subjects."),
+    "in-training": (
+        "training cases in the test",
+        "Some cases of this split are training cases too (docs/audit.md), so it is not wholly unseen.",
+    ),
     "awaiting": ("awaiting verification", "Valid, but never scored: the references were not at hand."),
 }

@@ -33,6 +33,7 @@ class Isbi(Source):
         "Analysis 31, 2016.",
     )
     cautions = (
+        "20 of the 150 test films (isbi) are films of the training set, see docs/audit.md.",
         "Training, validation and test come from one centre: in domain.",
         "The reference is the mean of two doctors, at half pixels; they differ by 2.4 mm on average on the test split.",
     )
