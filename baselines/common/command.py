@@ -14,6 +14,7 @@ import typer
 
 from baselines.common.config import Precision
 from baselines.common.method import Method
+from dgmld_bench.cli.app import reflow
 from dgmld_bench.errors import DgmldBenchError, UsageError
 
 TrackName = Literal["dgmld", "open", "ceph", "phantom"]
@@ -116,7 +117,7 @@ def run_app(function: Callable[..., None]) -> None:
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.command()(function)
+    app.command(help=reflow(function.__doc__ or ""))(function)
     try:
         app()
     except DgmldBenchError as error:
@@ -160,7 +161,7 @@ def _shown_arguments() -> list[str]:
 def _help(method: Method) -> str:
     return (
         f"Train [bold]{method.name}[/] on a track's source centre and predict its test splits.\n\n"
-        f"{method.title}. {method.authors}. {method.venue}.\n\n"
+        f"{method.title}. {method.authors.rstrip('.')}. {method.venue}.\n\n"
         "Writes OUT/predictions.json (what [bold]dgmld-bench score[/] reads and a pull request adds), OUT/run.json "
         "(how it was made) and OUT/seed-N/ (checkpoint, log, curve). An interrupted run goes on with the same command. "
         "The phantom is generated when it is missing; for other tracks see [bold]dgmld-bench datasets[/]."

@@ -58,7 +58,26 @@ def build_app() -> typer.Typer:
 
     for name in _COMMAND_MODULES:
         import_module(f"dgmld_bench.cli.{name}").register(app)
+    for group in (app, *(g.typer_instance for g in app.registered_groups if g.typer_instance)):
+        for command in group.registered_commands:
+            command.help = reflow(command.help or (command.callback and command.callback.__doc__) or "")
     return app
+
+
+def reflow(text: str) -> str:
+    r"""Join the lines of each paragraph, so that a terminal wraps it at its own width; examples stay as they are.
+
+    >>> reflow("One.\n\n    Two\n    three.\n\n        $ four\n    ")
+    'One.\n\nTwo three.\n\n\x08\n    $ four'
+    """
+    from inspect import cleandoc
+
+    def flow(paragraph: str) -> str:
+        if any(line.startswith(" ") for line in paragraph.splitlines()):
+            return paragraph if "\b" in paragraph else f"\b\n{paragraph}"
+        return " ".join(paragraph.splitlines())
+
+    return "\n\n".join(flow(p) for p in cleandoc(text).split("\n\n"))
 
 
 def emit_json(value: Any, path: Path | None) -> None:
