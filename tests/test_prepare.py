@@ -167,7 +167,7 @@ def test_nothing_is_prepared_twice_unless_its_file_changed(data: Path, monkeypat
 
 
 def test_masks_of_a_test_split_are_withheld_from_training_code(data: Path) -> None:
-    with pytest.raises(ReferenceWithheldError, match="are withheld"):
+    with pytest.raises(ReferenceWithheldError, match="the mask is withheld"):
         Cache(GRID, data).prepare("lfc", masks=True)
 
 

@@ -93,7 +93,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
     whole = run(tmp_path / "whole", brains, **options)
     original = recipe.train
 
-    def interrupt(network: Any, stage: Any, *args: Any, **kwargs: Any) -> Any:
+    def interrupt(network: Any, parameters: Any, stage: Any, *args: Any, **kwargs: Any) -> Any:
         report = kwargs.pop("on_epoch")
 
         def on_epoch(epoch: Any) -> None:
@@ -101,7 +101,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
             if (stage.name, epoch.number) == interrupted_at:
                 raise KeyboardInterrupt
 
-        return original(network, stage, *args, on_epoch=on_epoch, **kwargs)
+        return original(network, parameters, stage, *args, on_epoch=on_epoch, **kwargs)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(recipe, "train", interrupt)
@@ -176,9 +176,9 @@ def test_source_validation_withholds_every_fifth_case_from_both_stages(
     seen: dict[str, int] = {}
     original = recipe.train
 
-    def spy(network: Any, stage: Any, n_items: int, *args: Any, **kwargs: Any) -> Any:
+    def spy(network: Any, parameters: Any, stage: Any, n_items: int, *args: Any, **kwargs: Any) -> Any:
         seen[stage.name] = n_items
-        return original(network, stage, n_items, *args, **kwargs)
+        return original(network, parameters, stage, n_items, *args, **kwargs)
 
     monkeypatch.setattr(recipe, "train", spy)
     run(tmp_path, brains, method=PRETRAINED, select="source-val")
