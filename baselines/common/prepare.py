@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ WINDOW_PERCENT = (5.0, 95.0)
 DEGENERATE_SHARE = 0.01
 #: Voxels within this share of the value range from zero count as zero: cubic resampling ripples around edges.
 ZERO_SHARE = 1e-3
+
+#: NumPy reads the header of a file with `ast`, which two threads of CPython 3.11 must not do at once: now and then it
+#: ends in "AST constructor recursion depth mismatch".
+_PARSING = threading.Lock()
 
 Float32 = NDArray[np.float32]
 T = TypeVar("T")
@@ -240,7 +245,8 @@ class Cache:
         file = self.folder / f"{key}.npy"
         try:
             # "c": pages are shared until written to, and PyTorch takes the array without copying it
-            array = np.load(file, mmap_mode="c", allow_pickle=False)
+            with _PARSING:
+                array = np.load(file, mmap_mode="c", allow_pickle=False)
             if array.dtype != dtype or array.shape != self.grid_shape:
                 raise ValueError(f"{array.dtype} of shape {array.shape}")
         except (OSError, ValueError, EOFError) as error:
