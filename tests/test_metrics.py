@@ -80,8 +80,8 @@ def test_radial_errors_do_not_change_under_translation(points, shift):
 def test_a_thousand_runs_take_less_than_a_second():
     rng = np.random.default_rng(0)
     predicted, reference = rng.normal(size=(1000, 120, 6, 3)), rng.normal(size=(120, 6, 3))
-    start = time.perf_counter()
+    start = time.process_time()
     errors = metrics.radial_errors(predicted, reference)
     metrics.mean_radial_error(errors)
     metrics.success_rates(errors)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0

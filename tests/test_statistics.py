@@ -168,6 +168,6 @@ def test_rank_agreement_is_scipys_tau():
 
 def test_thirty_methods_are_ranked_in_two_seconds():
     errors = [RNG.gamma(2, size=(3, 120, 6)) + i / 10 for i in range(30)]
-    start = time.perf_counter()
+    start = time.process_time()
     statistics.rank_methods(errors)
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
