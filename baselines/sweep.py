@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from baselines.common.command import DataDir, TrackName, parse_seeds, run_app
+from baselines.common.networks import BACKBONES
 from baselines.common.registry import METHODS
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_json
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from submitit import Job
 
 ROOT = Path(__file__).resolve().parents[1]
-BACKBONES = ("unet", "vitpose")
 
 
 @dataclass(frozen=True)

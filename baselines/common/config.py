@@ -89,7 +89,9 @@ PRESETS: dict[int, dict[str, Preset]] = {
     },
     2: {
         "paper": Preset("paper", (512, 416), 32, 50, 50, 2.7, 2, refine=True, schedule="cosine"),
-        "small": Preset("small", (384, 320), 16, 10, 30, 2.0, 2, True, "cosine", precision="bf16", batch_size=2),
+        "small": Preset(
+            "small", (384, 320), 16, 10, 30, 2.0, 2, refine=True, schedule="cosine", precision="bf16", batch_size=2
+        ),
         "smoke": Preset("smoke", (96, 80), 8, 2, 2, 1.0, 2, refine=True, schedule="cosine"),
     },
 }
