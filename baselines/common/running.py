@@ -1,4 +1,4 @@
-"""One run of a method: every seed trained or resumed, every test split predicted once, results written."""
+"""One run of a method: every seed trained or resumed, validation and test splits predicted once, results written."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def run_method(
         the_preset = replace(the_preset, refine=refine)
     method.pretraining_for(the_preset.dimension)  # refuses what cannot be trained before anything long starts
     ensure_phantom(the_track, data_dir)
-    tests = splits_on_disk(the_track.tests, data_dir)
+    predicted = splits_on_disk((the_track.validation, *the_track.tests), data_dir)
 
     from baselines.common.data import selection_splits
     from baselines.common.predicting import choose_device, choose_precision
@@ -76,7 +76,7 @@ def run_method(
         edges=None if edges is None else str(edges),
     )
     folder = out or Path("runs") / track / f"{method.name.lower()}-{backbone}-{the_preset.name}"
-    identity = _claim(folder, settings, the_track, validation_split, tests, data_dir)
+    identity = _claim(folder, settings, [the_track.train, *predicted], data_dir)
     results = Predictions(
         track=track,
         method=method.name,
@@ -94,14 +94,14 @@ def run_method(
             if not (place / "predictions.json").is_file():
                 if data is None:
                     data = _load(settings, the_track, validation_split, data_dir, progress)
-                _train_and_predict(settings, seed, data, tests, place, data_dir, progress, results)
+                _train_and_predict(settings, seed, data, predicted, place, data_dir, progress, results)
             done = Predictions.load(place / "predictions.json")
             results.runs.append(done.run(seed))
             records[str(seed)] = read_json(place / "checkpoint.json")["record"]
     results.save(folder / "predictions.json")
     write_json(folder / "run.json", _sidecar(command, identity, records))
     if show_scores:
-        print_scores(results, tests, data_dir)
+        print_scores(results, predicted, data_dir)
         Console(soft_wrap=True).print(f"wrote {folder / 'predictions.json'}")
     return folder
 
@@ -134,17 +134,9 @@ def splits_on_disk(names: tuple[str, ...], data_dir: Path | None) -> list[str]:
     return found
 
 
-def _claim(
-    folder: Path,
-    settings: Settings,
-    track: Track,
-    validation: str | None,
-    tests: list[str],
-    data_dir: Path | None,
-) -> dict[str, Any]:
+def _claim(folder: Path, settings: Settings, splits: list[str], data_dir: Path | None) -> dict[str, Any]:
     """Write down what this folder's results belong to; refuse a folder that holds those of other settings."""
-    names = [track.train, *([validation] if validation else []), *tests]
-    cases = {name: len(load_split(name, data_dir=data_dir)) for name in names}
+    cases = {name: len(load_split(name, data_dir=data_dir)) for name in splits}
     identity = json.loads(json.dumps({**settings.card(), "cases": cases}))
     file = folder / "settings.json"
     if file.is_file():
@@ -178,7 +170,7 @@ def _train_and_predict(
     settings: Settings,
     seed: int,
     data: tuple[TrainingSet, TrainingSet],
-    tests: list[str],
+    splits: list[str],
     place: Path,
     data_dir: Path | None,
     progress: Progress,
@@ -213,7 +205,7 @@ def _train_and_predict(
     draw_training(record, place / "curve.png", title=f"{settings.method.name} · {settings.backbone} · seed {seed}")
     one = header.model_copy(update={"runs": []}, deep=True)
     with preparing(progress) as on_case:
-        for split in tests:
+        for split in splits:
             cases = prepare(split, settings.preset, data_dir, progress=on_case)
             for case, points in zip(
                 cases, predict_points(network, cases, settings.preset, settings.runtime), strict=True
@@ -241,8 +233,8 @@ def _boundaries(settings: Settings, data_dir: Path | None) -> Any:
     return boundary_provider(settings.edges, settings.preset, data_dir)
 
 
-def print_scores(results: Predictions, tests: list[str], data_dir: Path | None) -> None:
-    """Print the scores of the test splits, one row each."""
+def print_scores(results: Predictions, splits: list[str], data_dir: Path | None) -> None:
+    """Print the scores of splits, one row each."""
     from rich.table import Table
 
     from dgmld_bench.scoring import score
@@ -251,7 +243,7 @@ def print_scores(results: Predictions, tests: list[str], data_dir: Path | None) 
     for heading in ("split", "domain", "cases", r"MRE \[mm]", "95 % interval", "SDR@2", "SDR@4"):
         table.add_column(heading, justify="left" if heading in {"split", "domain"} else "right", no_wrap=True)
     notes: dict[str, None] = {}
-    for split in tests:
+    for split in splits:
         value = score(results, split, data_dir=data_dir).to_dict()
         mre, std, ci = value["mre_mm"]["mean"], value["mre_mm"]["std"], value["mre_mm"]["ci95"]
         table.add_row(
