@@ -52,11 +52,17 @@ class TrainingSet:
 
 
 def load_training_set(
-    split: str, preset: Preset, data_dir: Path | None, *, masks: bool = False, progress: Progress | None = None
+    split: str,
+    preset: Preset,
+    data_dir: Path | None,
+    *,
+    masks: bool = False,
+    references: bool = False,
+    progress: Progress | None = None,
 ) -> TrainingSet:
-    """Prepare a training or validation split. A test split raises: its references are withheld."""
-    prepared = prepare(split, preset, data_dir, masks=masks, progress=progress)
-    cases = load_split(split, data_dir=data_dir)
+    """Prepare a split. A test split raises unless ``references`` asks for what is withheld of it."""
+    prepared = prepare(split, preset, data_dir, masks=masks, references=references, progress=progress)
+    cases = load_split(split, references=references, data_dir=data_dir)
     world = np.stack([case.landmarks for case in cases])
     points = np.stack([p.grid.to_grid(w) for p, w in zip(prepared, world, strict=True)])
     heatmap_points = to_heatmap_grid(torch.from_numpy(points), preset.heatmap_stride).numpy()
@@ -64,11 +70,28 @@ def load_training_set(
 
 
 def prepare(
-    split: str, preset: Preset, data_dir: Path | None, *, masks: bool = False, progress: Progress | None = None
+    split: str,
+    preset: Preset,
+    data_dir: Path | None,
+    *,
+    masks: bool = False,
+    references: bool = False,
+    progress: Progress | None = None,
 ) -> list[PreparedCase]:
     """Prepare the images of any split, telling ``progress(split, done, total)``."""
     on_case = (lambda done, total: progress(split, done, total)) if progress else None
-    return Cache(preset.grid_shape, data_dir).prepare(split, masks=masks, on_case=on_case)
+    return Cache(preset.grid_shape, data_dir).prepare(split, masks=masks, references=references, on_case=on_case)
+
+
+def join(sets: Sequence[TrainingSet]) -> TrainingSet:
+    """Return the cases of several splits as one set, in the order of their ids."""
+    cases = [case for one in sets for case in one.cases]
+    order = sorted(range(len(cases)), key=lambda i: cases[i].id)
+    world, points, scale = (np.concatenate([getattr(s, n) for s in sets]) for n in _ARRAYS)
+    return TrainingSet([cases[i] for i in order], world[order], points[order], scale[order])
+
+
+_ARRAYS = ("world", "heatmap_points", "mm_per_unit")
 
 
 def withhold_fifths(data: TrainingSet) -> tuple[TrainingSet, TrainingSet]:

@@ -186,7 +186,12 @@ class Cache:
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
 
     def prepare(
-        self, split: str, *, masks: bool = False, on_case: Callable[[int, int], None] | None = None
+        self,
+        split: str,
+        *,
+        masks: bool = False,
+        references: bool = False,
+        on_case: Callable[[int, int], None] | None = None,
     ) -> list[PreparedCase]:
         """Return the prepared cases of a split in the order of their ids, preparing what the cache has not.
 
@@ -195,6 +200,8 @@ class Cache:
         split : str
         masks : bool
             Prepare masks as well. Those of a test split are withheld, so asking for them raises.
+        references : bool
+            Do not withhold them.
         on_case : callable, optional
             Called after each case with how many are done and how many there are.
 
@@ -206,7 +213,7 @@ class Cache:
         found = store.find_split(split, self.data_dir)
         register = store.read_register(found.source, self.data_dir)
         files = register.cases_of(split)
-        cases = load_split(split, data_dir=self.data_dir)
+        cases = load_split(split, references=references, data_dir=self.data_dir)
 
         def one(entry: store.CaseFiles) -> PreparedCase:
             case = cases.by_id(entry.id)

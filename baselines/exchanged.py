@@ -1,0 +1,125 @@
+"""The centres of the open track with their roles exchanged: train on each of the three, test on all of them.
+
+Which centre is the source and which the target is a convention. Trained on every centre in turn, a method shows whether
+a target is hard because it is unseen or because it is hard: each fifth case of the training centre is withheld, chooses
+the epoch, and says what is reached at home. The references of test splits are used here as training data: results are
+for analysis, and no submission.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from baselines.common.command import DataDir, parse_seeds, run_app
+from baselines.common.registry import METHODS, method_of
+from dgmld_bench.errors import unknown_name
+from dgmld_bench.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from baselines.common.data import TrainingSet
+    from baselines.common.recipe import Settings
+
+#: What a centre's cases are called in the open track.
+CENTRES = {"CRL": ("open-train", "open-val"), "Chinese": ("open-wu",), "spina bifida": ("open-sb",)}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: a method, the centre it is trained on, a seed."""
+
+    method: str
+    centre: str
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept, below the folder of all with this preset."""
+        return Path(self.method, self.centre.replace(" ", "-").lower(), f"seed-{self.seed}")
+
+
+def exchanged(
+    methods: Annotated[str, typer.Option(help="Separated by commas.")] = "baseline,bapdg",
+    seeds: Annotated[str, typer.Option(help="Separated by commas.")] = "0",
+    preset: Annotated[str, typer.Option(help="As for run.py.")] = "small",
+    out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/exchanged"),
+    data_dir: DataDir = None,
+) -> None:
+    """Train on each centre of the open track and test on all three; prints the Average MRE in millimetres.
+
+    The figure of the training centre itself is that of the withheld cases. Run it again after an interruption: what is
+    done is kept.
+    """
+    import numpy as np
+    from rich.console import Console
+    from rich.table import Table
+
+    names = [name.strip() for name in methods.split(",")]
+    for name in names:
+        if name not in METHODS:
+            raise unknown_name("method", name, METHODS)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
+    for heading in ("method", "trained on", *(f"on {c}" for c in CENTRES)):
+        table.add_column(heading, no_wrap=True)
+    for name in names:
+        for centre in CENTRES:
+            found = [_mre_by_centre(Cell(name, centre, s), preset, out, data_dir) for s in parse_seeds(seeds)]
+            values = [[f[c] for f in found] for c in CENTRES]
+            cells = [f"{np.mean(v):.2f}" + (f" ± {np.std(v):.2f}" if len(v) > 1 else "") for v in values]
+            table.add_row(name, centre, *(f"({v})" if c == centre else v for c, v in zip(CENTRES, cells, strict=True)))
+    Console(soft_wrap=True).print(table)
+
+
+def _mre_by_centre(cell: Cell, preset: str, out: Path, data_dir: Path | None) -> dict[str, float]:
+    """Train, or read what was found before; the training centre's value is that of its withheld cases."""
+    from baselines.common.config import get_preset
+    from baselines.common.data import withhold_fifths
+    from baselines.common.predicting import choose_device, choose_precision
+    from baselines.common.recipe import Settings, train_seed, validation_mre
+
+    the_preset, device = get_preset(preset, 3), choose_device(None)
+    settings = Settings(
+        method=method_of(cell.method),
+        track="open",
+        backbone="unet",
+        preset=the_preset,
+        selection="source-val",
+        device=device,
+        precision=choose_precision(the_preset.precision, device),
+    )
+    place = out / preset / cell.folder
+    file = place / "mre_mm.json"
+    if file.is_file():
+        return dict(read_json(file))
+    sets = {c: _cases_of(c, settings, data_dir) for c in CENTRES}
+    training, withheld = withhold_fifths(sets[cell.centre])
+
+    def on_epoch(stage: str, epoch: Any) -> None:
+        note = "" if epoch.validation_mm is None else f" · withheld {epoch.validation_mm:.2f} mm"
+        title = f"{cell.method} · {cell.centre} · seed {cell.seed} · {stage}"
+        typer.echo(f"{title} · epoch {epoch.number + 1} · loss {epoch.loss:.3g}{note}", err=True)
+
+    network, _ = train_seed(settings, cell.seed, training, withheld, place, on_epoch=on_epoch)
+    tests = sets | {cell.centre: withheld}
+    found = {c: validation_mre(network, tests[c], settings) for c in CENTRES}
+    write_json(file, found)
+    for state in place.glob("*.state"):
+        state.unlink()
+    return found
+
+
+def _cases_of(centre: str, settings: Settings, data_dir: Path | None) -> TrainingSet:
+    from baselines.common.data import join, load_training_set
+
+    pretraining = settings.method.pretraining_for(3)
+    masks = bool(pretraining and pretraining.needs == "mask")
+    return join(
+        [load_training_set(s, settings.preset, data_dir, masks=masks, references=True) for s in CENTRES[centre]]
+    )
+
+
+if __name__ == "__main__":
+    run_app(exchanged)
