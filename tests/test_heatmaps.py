@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselines.common.augment import random_rotations, rotate_images, rotate_points
+from baselines.common.augment import Poses, random_poses, vary_greys
 from baselines.common.decoding import decode
 from baselines.common.heatmaps import from_heatmap_grid, gaussian_heatmaps, known_landmarks, to_heatmap_grid
 
@@ -62,33 +62,64 @@ def test_decoding_at_borders_plateaus_and_ties():
 
 
 @pytest.mark.parametrize("dimension", [2, 3])
-@given(seed=st.integers(0, 1000))
+@given(seed=st.integers(0, 1000), zoom=st.sampled_from([0.0, 0.2]), shift=st.sampled_from([0.0, 0.1]))
 @settings(max_examples=15, deadline=None)
-def test_a_painted_blob_and_its_point_stay_together(dimension, seed):
+def test_a_painted_blob_and_its_point_stay_together(dimension, seed, zoom, shift):
     shape = (28, 24, 26)[:dimension]
     generator = torch.Generator().manual_seed(seed)
-    rotations = random_rotations(2, dimension, 40, generator)
+    poses = random_poses(2, dimension, 40, generator, zoom=zoom, shift=shift)
     middle = (torch.tensor(shape, dtype=torch.float64) - 1) / 2
     points = middle + (torch.rand(2, 1, dimension, generator=generator, dtype=torch.float64) - 0.5) * 9
-    images = gaussian_heatmaps(points, shape, 1.5)
-    rotated = rotate_points(points, rotations, shape)
-    found = decode(rotate_images(images, rotations), refine=True)
-    assert (found - rotated).norm(dim=-1).max() < 0.2
-    distance = (points - middle).norm(dim=-1)
-    torch.testing.assert_close((rotated - middle).norm(dim=-1), distance)
+    moved = poses.move_points(points, shape)
+    found = decode(poses.move_images(gaussian_heatmaps(points, shape, 1.5)), refine=True)
+    assert (found - moved).norm(dim=-1).max() < 0.2
+    turned = moved - middle - (poses.shifts * torch.tensor(shape))[:, None]
+    distance = (points - middle).norm(dim=-1) * poses.zooms[:, None]
+    torch.testing.assert_close(turned.norm(dim=-1), distance)
 
 
-def test_angles_stay_within_their_limit_and_repeat_with_the_generator():
-    rotations = random_rotations(500, 2, 5.0, torch.Generator().manual_seed(1))
-    angles = torch.rad2deg(torch.atan2(rotations[:, 1, 0], rotations[:, 0, 0]))
+def test_a_pose_by_hand():
+    quarter = torch.tensor([[[0.0, -1.0], [1.0, 0.0]]], dtype=torch.float64)  # first axis to second
+    pose = Poses(quarter, torch.tensor([2.0]).double(), torch.tensor([[0.1, -0.2]]).double())
+    # centre (5, 10) of an 11 x 21 grid; (1, 0) from it becomes (0, 2), then 1.1 down and 4.2 back
+    torch.testing.assert_close(
+        pose.move_points(torch.tensor([[[6.0, 10.0]]]).double(), (11, 21)), torch.tensor([[[6.1, 7.8]]]).double()
+    )
+
+
+def test_draws_stay_within_their_limits_and_repeat_with_the_generator():
+    def draw() -> Poses:
+        return random_poses(500, 2, 5.0, torch.Generator().manual_seed(1), zoom=0.25, shift=0.1)
+
+    poses = draw()
+    angles = torch.rad2deg(torch.atan2(poses.rotations[:, 1, 0], poses.rotations[:, 0, 0]))
     assert 4.8 < angles.abs().max() <= 5.0 and angles.mean().abs() < 0.5
-    assert torch.equal(rotations, random_rotations(500, 2, 5.0, torch.Generator().manual_seed(1)))
-    solid = random_rotations(50, 3, 15.0, torch.Generator().manual_seed(1))
+    assert 0.8 <= poses.zooms.min() < 0.81 and 1.24 < poses.zooms.max() <= 1.25
+    assert 0.099 < poses.shifts.abs().max() <= 0.1
+    again = draw()
+    assert torch.equal(poses.rotations, again.rotations) and torch.equal(poses.shifts, again.shifts)
+    solid = random_poses(50, 3, 15.0, torch.Generator().manual_seed(1)).rotations
     torch.testing.assert_close(solid @ solid.transpose(1, 2), torch.eye(3).double().expand(50, 3, 3))
     assert torch.rad2deg(torch.arccos((torch.einsum("nii->n", solid) - 1) / 2)).max() < 15 * math.sqrt(3) + 1
 
 
-def test_no_rotation_changes_nothing():
+def test_no_change_changes_nothing_and_draws_nothing():
     image = torch.rand(1, 2, 9, 8, 7)
-    still = random_rotations(1, 3, 0.0, torch.Generator())
-    torch.testing.assert_close(rotate_images(image, still), image, atol=1e-5, rtol=0)
+    still = random_poses(1, 3, 0.0, torch.Generator())
+    torch.testing.assert_close(still.move_images(image), image, atol=1e-5, rtol=0)
+    turning, moving = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
+    assert torch.equal(
+        random_poses(2, 3, 5.0, turning).rotations, random_poses(2, 3, 5.0, moving, zoom=0.1, shift=0.1).rotations
+    )
+    state = turning.get_state()
+    assert vary_greys(image, 0.0, turning) is image and torch.equal(turning.get_state(), state)
+
+
+def test_greys_vary_within_their_limits_and_keep_their_order():
+    ramp = torch.linspace(0, 1, 11).expand(200, 1, 11)
+    varied = vary_greys(ramp, 0.3, torch.Generator().manual_seed(0))
+    assert (varied.diff(dim=-1) > 0).all()
+    gain = varied[..., -1] - varied[..., 0]
+    assert 1 / 1.3 <= gain.min() < 0.8 and 1.25 < gain.max() <= 1.3
+    assert ((varied[..., -1] + varied[..., 0]) / 2 - 0.5).abs().max() <= 0.15 + 1e-6
+    assert len(torch.unique(varied, dim=0)) == 200

@@ -1,24 +1,74 @@
-"""Random rotations, about the centre of the network's grid.
+"""Random changes of a training image: rotation, zoom and shift about the centre of the grid, and of its grey values.
 
-Images are rotated by interpolation, landmarks by the same matrix: points are exact and cheap, so heatmaps are built
-from rotated points and never rotated themselves. Targets of pre-training have no points; their maps are rotated with
-the image (one sampling of two channels). Interpolating a distance map smooths its steps by less than a voxel, and
-takes a tenth of the time of rotating the mask and building the map anew.
+Images are moved by interpolation, landmarks by the same map: points are exact and cheap, so heatmaps are built from
+moved points and never moved themselves. Targets of pre-training have no points; their maps are moved with the image
+(one sampling of two channels). Interpolating a distance map smooths its steps by less than a voxel, and takes a tenth
+of the time of moving the mask and building the map anew.
 
-The rotation acts on grid indices, as in the paper's code: where the voxels of a grid are not cubes, it shears the
+The map acts on grid indices, as in the paper's code: where the voxels of a grid are not cubes, a rotation shears the
 anatomy a little.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 
-def random_rotations(count: int, dimension: int, max_deg: float, generator: torch.Generator) -> Tensor:
-    """Draw rotation matrices with angles uniform in ±max_deg: one in 2D, one per axis in 3D.
+@dataclass(frozen=True)
+class Poses:
+    """How each image of a batch is turned, zoomed and shifted.
+
+    What was at p is afterwards at ``zoom R (p - centre) + centre + shift``.
+
+    Attributes
+    ----------
+    rotations : float64 tensor, shape (batch, d, d)
+        Act on index vectors.
+    zooms : float64 tensor, shape (batch,)
+    shifts : float64 tensor, shape (batch, d)
+        In shares of the grid's length along each axis, so that they hold for every grid on the same field of view.
+    """
+
+    rotations: Tensor
+    zooms: Tensor
+    shifts: Tensor
+
+    def move_points(self, points: Tensor, shape: Sequence[int]) -> Tensor:
+        """Move points ``(batch, landmark, d)``, in indices of a grid of this shape."""
+        size = torch.as_tensor(shape, dtype=points.dtype, device=points.device)
+        centre = (size - 1) / 2
+        matrices = (self.rotations * self.zooms[:, None, None]).to(points)
+        return (points - centre) @ matrices.transpose(1, 2) + (centre + self.shifts.to(points) * size)[:, None]
+
+    def move_images(self, images: Tensor) -> Tensor:
+        """Move images ``(batch, channel, *grid)``, with linear interpolation.
+
+        What was outside the grid takes the value at its border: zeros would paint edges into films, whose border is
+        not black, and are what the border of a volume holds anyway.
+        """
+        shape = torch.as_tensor(images.shape[2:], dtype=torch.float64)
+        # A sampling grid says where each output voxel comes from, so it holds the inverse. Its coordinates run from -1
+        # to 1 over each axis (edges of the grid, not centres of voxels), and name the axes last to first.
+        inverse = self.rotations.transpose(1, 2) / self.zooms[:, None, None]
+        offset = -(inverse @ (self.shifts * shape)[..., None])
+        normalised = torch.cat([(inverse * (shape / shape[:, None])), offset * (2 / shape[:, None])], dim=2)
+        theta = torch.cat([normalised[..., :-1].flip(1, 2), normalised[..., -1:].flip(1)], dim=2).to(images)
+        where = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
+        return torch.nn.functional.grid_sample(
+            images, where, mode="bilinear", padding_mode="border", align_corners=False
+        )
+
+
+def random_poses(
+    count: int, dimension: int, max_deg: float, generator: torch.Generator, *, zoom: float = 0.0, shift: float = 0.0
+) -> Poses:
+    """Draw poses: angles uniform in ±max_deg (one in 2D, one per axis in 3D), and more where asked for.
+
+    In 3D the rotation about the first axis comes first, that about the last axis last.
 
     Parameters
     ----------
@@ -26,55 +76,44 @@ def random_rotations(count: int, dimension: int, max_deg: float, generator: torc
     dimension : {2, 3}
     max_deg : float
     generator : torch.Generator, on the CPU
-
-    Returns
-    -------
-    float64 tensor, shape (count, dimension, dimension)
-        Acts on index vectors. In 3D the rotation about the first axis comes first, that about the last axis last.
+    zoom : float
+        Zooms lie between ``1 / (1 + zoom)`` and ``1 + zoom``, their logarithms uniform.
+    shift : float
+        Shifts are uniform in ±shift of the grid's length along each axis.
     """
     planes = [(0, 1)] if dimension == 2 else [(1, 2), (2, 0), (0, 1)]
-    uniform = torch.rand((count, len(planes)), dtype=torch.float64, generator=generator)
-    angles = torch.deg2rad((2 * uniform - 1) * max_deg)
-    result = torch.eye(dimension, dtype=torch.float64).repeat(count, 1, 1)
+    angles = torch.deg2rad(_uniform((count, len(planes)), max_deg, generator))
+    rotations = torch.eye(dimension, dtype=torch.float64).repeat(count, 1, 1)
     for (i, j), angle in zip(planes, angles.T, strict=True):
         turn = torch.eye(dimension, dtype=torch.float64).repeat(count, 1, 1)
         turn[:, i, i] = turn[:, j, j] = angle.cos()
         turn[:, i, j], turn[:, j, i] = -angle.sin(), angle.sin()
-        result = turn @ result
-    return result
+        rotations = turn @ rotations
+    zooms = torch.log1p(torch.tensor(zoom, dtype=torch.float64)) * _uniform((count,), 1.0, generator) if zoom else None
+    return Poses(
+        rotations,
+        torch.ones(count, dtype=torch.float64) if zooms is None else zooms.exp(),
+        _uniform((count, dimension), shift, generator) if shift else torch.zeros(count, dimension, dtype=torch.float64),
+    )
 
 
-def rotate_points(points: Tensor, rotations: Tensor, shape: Sequence[int]) -> Tensor:
-    """Rotate points about the centre of a grid.
-
-    Parameters
-    ----------
-    points : tensor, shape (batch, landmark, d)
-        In indices of a grid of this shape.
-    rotations : tensor, shape (batch, d, d)
-    shape : d ints
-    """
-    centre = (torch.as_tensor(shape, dtype=points.dtype, device=points.device) - 1) / 2
-    return (points - centre) @ rotations.to(points).transpose(1, 2) + centre
-
-
-def rotate_images(images: Tensor, rotations: Tensor) -> Tensor:
-    """Rotate images about the centre of their grid, with linear interpolation.
-
-    What was outside the grid takes the value at its border: zeros would paint edges into films, whose border is not
-    black, and are what the border of a volume holds anyway.
+def vary_greys(images: Tensor, contrast: float, generator: torch.Generator) -> Tensor:
+    """Return images with another gamma, contrast and brightness each.
 
     Parameters
     ----------
-    images : float tensor, shape (batch, channel, *grid)
-    rotations : tensor, shape (batch, d, d)
-        What was at p is afterwards at R (p - centre) + centre.
+    images : float tensor, shape (batch, channel, *grid), in [0, 1]
+    contrast : float
+        Gamma and contrast lie between ``1 / (1 + contrast)`` and ``1 + contrast``, their logarithms uniform; brightness
+        is within ± half of it. 0 changes nothing.
+    generator : torch.Generator, on the CPU
     """
-    shape = torch.as_tensor(images.shape[2:], dtype=torch.float64)
-    # A sampling grid says where each output voxel comes from, so it holds the inverse. Its coordinates run from -1 to
-    # 1 over each axis (edges of the grid, not centres of voxels), and name the axes last to first.
-    inverse = rotations.transpose(1, 2).cpu().to(torch.float64)
-    normalised = (inverse * (shape / shape[:, None])).flip(1, 2)
-    theta = torch.cat([normalised, torch.zeros_like(normalised[..., :1])], dim=2).to(images)
-    where = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
-    return torch.nn.functional.grid_sample(images, where, mode="bilinear", padding_mode="border", align_corners=False)
+    if not contrast:
+        return images
+    draws = _uniform((3, len(images), *[1] * (images.ndim - 1)), 1.0, generator).to(images)
+    gamma, gain = (1 + contrast) ** draws[0], (1 + contrast) ** draws[1]
+    return (images.clamp(0, 1) ** gamma - 0.5) * gain + 0.5 + draws[2] * contrast / 2
+
+
+def _uniform(shape: Sequence[int], limit: float, generator: torch.Generator) -> Tensor:
+    return (2 * torch.rand(tuple(shape), dtype=torch.float64, generator=generator) - 1) * limit

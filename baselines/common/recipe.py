@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from baselines.common.augment import random_rotations, rotate_images, rotate_points
+from baselines.common.augment import Poses, random_poses, vary_greys
 from baselines.common.checkpoint import save_checkpoint
 from baselines.common.config import Precision, Preset
 from baselines.common.data import TrainingSet, image_batch
@@ -169,24 +169,23 @@ def validation_mre(network: nn.Module, validation: TrainingSet, settings: Settin
 def _landmark_loss(
     network: nn.Module, data: TrainingSet, settings: Settings
 ) -> Callable[[list[int], int, torch.Generator], Tensor]:
-    """MSE between heatmaps (Eq. 33); the points are rotated, the heatmaps built from them."""
+    """MSE between heatmaps (Eq. 33); the points are moved, the heatmaps built from them."""
     preset, runtime = settings.preset, settings.runtime
     points = torch.from_numpy(data.heatmap_points)
     buffer: Tensor | None = None
 
     def loss(items: list[int], epoch: int, generator: torch.Generator) -> Tensor:
         nonlocal buffer
-        rotations = random_rotations(len(items), preset.dimension, settings.method.fine_tune_rotation_deg, generator)
-        images = rotate_images(image_batch([data.cases[i].image for i in items], runtime.device), rotations)
-        rotated = rotate_points(points[items], rotations, preset.heatmap_shape)
+        poses = _poses(len(items), preset, settings.method.fine_tune_rotation_deg, generator)
+        images = poses.move_images(image_batch([data.cases[i].image for i in items], runtime.device))
+        images = vary_greys(images, preset.contrast, generator)
+        moved = poses.move_points(points[items], preset.heatmap_shape)
         if buffer is None or len(buffer) != len(items):
             shape = (len(items), points.shape[1], *preset.heatmap_shape)
             buffer = torch.empty(shape, device=runtime.device)
-        target = gaussian_heatmaps(
-            rotated.float().to(runtime.device), preset.heatmap_shape, preset.sigma_vox, out=buffer
-        )
+        target = gaussian_heatmaps(moved.float().to(runtime.device), preset.heatmap_shape, preset.sigma_vox, out=buffer)
         error = (runtime.forward(network, images) - target).square()
-        known = known_landmarks(rotated)
+        known = known_landmarks(moved)
         if not known.all():
             error = error.flatten(2).mean(-1)[known.to(runtime.device)]
         return error.mean()
@@ -197,16 +196,21 @@ def _landmark_loss(
 def _pretraining_loss(
     network: nn.Module, subjects: list[tuple[Array, Array]], pretraining: Pretraining, settings: Settings
 ) -> Callable[[list[int], int, torch.Generator], Tensor]:
-    """All output channels regress the same map, rotated with the input."""
+    """All output channels regress the same map, moved with the input."""
     preset, runtime = settings.preset, settings.runtime
 
     def loss(items: list[int], epoch: int, generator: torch.Generator) -> Tensor:
-        rotations = random_rotations(len(items), preset.dimension, pretraining.rotation_deg, generator)
-        images = rotate_images(image_batch([subjects[i][0] for i in items], runtime.device), rotations)
-        target = rotate_images(image_batch([subjects[i][1] for i in items], runtime.device), rotations)
+        poses = _poses(len(items), preset, pretraining.rotation_deg, generator)
+        images = poses.move_images(image_batch([subjects[i][0] for i in items], runtime.device))
+        images = vary_greys(images, preset.contrast, generator)
+        target = poses.move_images(image_batch([subjects[i][1] for i in items], runtime.device))
         return pretraining.loss(runtime.forward(network, images), target, epoch, preset.pretrain_epochs)
 
     return loss
+
+
+def _poses(count: int, preset: Preset, max_deg: float, generator: torch.Generator) -> Poses:
+    return random_poses(count, preset.dimension, max_deg, generator, zoom=preset.zoom, shift=preset.shift)
 
 
 def _subject(

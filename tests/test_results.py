@@ -1,0 +1,52 @@
+"""The tables in README.md and docs/results.md are those of the board."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dgmld_bench.comparison import MethodErrors, compare
+from dgmld_bench.leaderboard.records import find_record
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def script() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "docs/make_results.py"))
+
+
+def test_tables_are_current(script):
+    stale = [p for p in script["PAGES"] if script["filled"]((ROOT / p).read_text("utf-8")) != (ROOT / p).read_text()]
+    assert not stale, "run `python docs/make_results.py`"
+
+
+def test_every_table_is_shown_and_marks_are_closed(script):
+    text = "\n".join((ROOT / p).read_text("utf-8") for p in script["PAGES"])
+    assert set(re.findall(r"<!-- table: (.+?) -->", text)) == set(script["TABLES"])
+    assert text.count("<!-- table:") == text.count("<!-- end -->")
+
+
+def test_a_table_is_filled_in_and_the_rest_stays(script):
+    text = "before\n<!-- table: ceph -->\nold\n<!-- end -->\nafter\n"
+    filled = script["filled"](text)
+    assert filled.startswith("before\n<!-- table: ceph -->\n| method ") and filled.endswith("\n<!-- end -->\nafter\n")
+    assert "old" not in filled and script["filled"](filled) == filled
+    with pytest.raises(KeyError):
+        script["filled"]("<!-- table: nothing -->\n<!-- end -->")
+
+
+def test_pairs_say_what_compare_says(script):
+    lines = script["TABLES"]["open pairs"]().splitlines()
+    row = next(line for line in lines if line.startswith("| open-sb | unet | BaPDG − Baseline |"))
+
+    def errors(name: str) -> MethodErrors:
+        record = find_record(ROOT, "open-sb", name)
+        return MethodErrors(name, record.cases, record.landmarks, record.errors_mm)
+
+    difference = compare(errors("bapdg-unet"), errors("baseline-unet")).overall.difference_mm
+    assert f"| {difference:+.2f} |".replace("-", "−") in row
