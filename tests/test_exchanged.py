@@ -1,0 +1,51 @@
+"""Centres with their roles exchanged, on the real atlases."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from baselines import exchanged as command
+from baselines.common.command import run_app
+from dgmld_bench.files import read_json
+from dgmld_bench.importing import import_source
+
+ATLASES = Path(__file__).parents[2] / "shared/data/atlas"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["baselines/exchanged.py", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        run_app(command.exchanged)
+    return int(stop.value.code or 0)
+
+
+@pytest.mark.skipif(not ATLASES.is_dir(), reason="needs the real atlases in ../shared/data/atlas")
+def test_every_centre_is_trained_on_once_and_tested_on_by_all(monkeypatch, capsys, tmp_path):
+    import_source("atlases", ATLASES, data_dir=tmp_path / "data")
+    arguments = [
+        "--methods",
+        "baseline",
+        "--preset",
+        "smoke",
+        "--out",
+        tmp_path / "out",
+        "--data-dir",
+        tmp_path / "data",
+    ]
+    assert run(monkeypatch, *arguments) == 0
+    first = capsys.readouterr()
+    rows = [line.split() for line in first.out.splitlines()]
+    assert [row[1] for row in rows[1:]] == ["CRL", "Chinese", "spina"] and first.out.count("(") == 3
+    values = read_json(tmp_path / "out/smoke/baseline/chinese/seed-0/mre_mm.json")
+    assert set(values) == {"CRL", "Chinese", "spina bifida"} and f"{values['CRL']:.2f}" == rows[2][2]
+    assert run(monkeypatch, *arguments) == 0
+    again = capsys.readouterr()
+    assert again.out == first.out and "epoch" not in again.err  # nothing is trained twice
+
+
+def test_an_unknown_method_is_a_usage_error(monkeypatch, capsys):
+    assert run(monkeypatch, "--methods", "basline") == 2
+    assert "did you mean 'baseline'" in capsys.readouterr().err
