@@ -44,22 +44,20 @@ class DoubleConvolution(nn.Sequential):
 
 
 class Head(nn.Sequential):
-    """A double convolution that ends after its second convolution, so that a heatmap may take any value.
+    """A double convolution without its ReLUs and its second batch norm, so that a heatmap may take any value.
 
-    There are as many channels between its convolutions as landmarks. Landmarks compete for them, and one that loses
-    its channel early is never learnt. So each landmark starts with a channel of its own (the last convolution passes
-    its channels on), every channel starts where the ReLU lets nearly all of it through, and the last convolution,
-    which alone mixes channels, learns at a hundredth of the rate of the rest (:func:`parameter_groups`).
+    There are as many channels between its convolutions as landmarks. Each landmark starts with a channel of its own
+    (the last convolution passes its channels on), and the last convolution, which alone mixes channels, learns at a
+    hundredth of the rate of the rest (:func:`parameter_groups`).
+
+    No ReLU stands between them: batch norm gives every channel the same variance, and the cheapest way to be rid of it
+    is a deep negative spike that a ReLU cuts off, at which nothing is ever learnt again. Landmarks were lost that way.
     """
-
-    #: Batch norm's outputs have a standard deviation of one: raised by two, 98 % of a Gaussian's values are positive.
-    OFFSET = 2.0
 
     def __init__(self, dimension: int, in_channels: int, landmarks: int) -> None:
         super().__init__(
             convolution(dimension, in_channels, landmarks),
             BATCH_NORM[dimension](landmarks),
-            nn.ReLU(inplace=True),
             convolution(dimension, landmarks, landmarks),
         )
         self._open()
@@ -70,11 +68,10 @@ class Head(nn.Sequential):
         self._open()
 
     def _open(self) -> None:
-        _, norm, _, last = self
+        _, norm, last = self
         norm.reset_parameters()
-        nn.init.constant_(norm.bias, self.OFFSET)
         nn.init.dirac_(last.weight)
-        nn.init.constant_(last.bias, -self.OFFSET)  # the background of every target is zero
+        nn.init.zeros_(last.bias)
 
 
 #: Learning rate of what mixes a head's channels, relative to that of all other parameters.
