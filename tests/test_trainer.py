@@ -1,6 +1,7 @@
 """The trainer on a network of one weight: selection, resumption to the bit, and states that cannot be trusted."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from dgmld_bench.errors import DataError
 STAGE = Stage("test", epochs=6, batch_size=2, learning_rate=0.1, schedule="cosine")
 
 
-def toy(validation=None, *, state_file, interrupt_after=None, seed=0):
+def toy(validation=None, *, state_file, interrupt_after=None, seed=0, every=1):
     """Train y = w x on noisy data with dropout; return the network and its history."""
     torch.manual_seed(3)
     network = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))
@@ -35,7 +36,7 @@ def toy(validation=None, *, state_file, interrupt_after=None, seed=0):
     history = train(
         network,
         network.parameters(),
-        STAGE,
+        replace(STAGE, validate_every=every),
         len(x),
         loss,
         seed=seed,
@@ -78,6 +79,14 @@ def test_the_best_epoch_by_validation_is_kept(tmp_path):
 def toy_weights_after(epochs, tmp_path):
     falling = [1.0 / (i + 1) if i < epochs else 9.0 for i in range(6)]  # best is the last of the first epochs
     return weights(toy(falling, state_file=tmp_path / "b")[0])
+
+
+def test_validation_may_be_rarer_than_epochs_and_the_last_is_always_validated(tmp_path):
+    network, history = toy([2.0, 1.0, 3.0], state_file=tmp_path / "a", every=2)
+    assert [e.validation_mm for e in history] == [None, 2.0, None, 1.0, None, 3.0]
+    assert torch.equal(weights(network), toy_weights_after(4, tmp_path))
+    _, history = toy([2.0, 1.0], state_file=tmp_path / "c", every=4)
+    assert [e.validation_mm for e in history] == [None, None, None, 2.0, None, 1.0]
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):

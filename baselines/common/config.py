@@ -42,6 +42,8 @@ class Preset:
     scale_rate : float
         Learning rate of the scale of the heatmaps, relative to the other one: in 3D there are only hundreds of steps,
         in 2D there are thousands, and a slow scale loses no landmark.
+    validate_every : int
+        Epochs from one validation to the next.
     zoom, shift, contrast : float
         How far training images are changed beyond the method's rotation, the same for every method, see
         :func:`~baselines.common.augment.random_poses` and :func:`~baselines.common.augment.vary_greys`. 3D has none of
@@ -61,6 +63,7 @@ class Preset:
     batch_size: int = 4
     learning_rate: float = 1e-3
     scale_rate: float = 1.0
+    validate_every: int = 1
     zoom: float = 0.0
     shift: float = 0.0
     contrast: float = 0.0

@@ -23,7 +23,8 @@ def draw_training(record: dict[str, Any], path: Path, *, title: str) -> None:
         axis.set_ylabel("loss", color="#64748b")
         if history[-1]["validation_mm"] is not None:
             right = axis.twinx()
-            right.plot(epochs, [e["validation_mm"] for e in history], color="#2563eb")
+            validated = [(e["number"] + 1, e["validation_mm"]) for e in history if e["validation_mm"] is not None]
+            right.plot(*zip(*validated, strict=True), color="#2563eb")
             right.plot(record["selected_epoch"], record["validation_mre_mm"], "o", color="#2563eb")
             right.set_ylabel("validation MRE [mm]", color="#2563eb")
             right.set_ylim(bottom=0)

@@ -141,7 +141,9 @@ def train_seed(
         subjects = [_subject(case, pretraining, preset, boundary) for case in training.cases]
         run(stage, network.parameters(), _pretraining_loss(network, subjects, pretraining, settings), None, 0)
         restart_heads(network)  # all channels regressed one map: from there, landmarks hardly come apart again
-    stage = Stage("finetune", preset.epochs, preset.batch_size, preset.learning_rate, preset.schedule)
+    stage = Stage(
+        "finetune", preset.epochs, preset.batch_size, preset.learning_rate, preset.schedule, preset.validate_every
+    )
     history = run(
         stage,
         parameter_groups(network, preset.learning_rate, preset.scale_rate),
@@ -149,8 +151,8 @@ def train_seed(
         lambda: validation_mre(network, validation, settings),
         1,
     )
-    best = min(history, key=lambda e: (e.validation_mm, e.number))
-    record |= {"selected_epoch": best.number + 1, "validation_mre_mm": best.validation_mm}
+    value, number = min((e.validation_mm, e.number) for e in history if e.validation_mm is not None)
+    record |= {"selected_epoch": number + 1, "validation_mre_mm": value}
     save_checkpoint(
         folder,
         network,

@@ -23,7 +23,7 @@ SECONDS_BETWEEN_STATES = 15.0
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to. ``validation_mm`` is None in a stage without validation."""
+    """What one epoch came to. ``validation_mm`` is None where the epoch was not validated."""
 
     number: int
     loss: float
@@ -43,6 +43,8 @@ class Stage:
         Of Adam.
     schedule : {"constant", "cosine"}
         Cosine decays to zero over the steps of the stage.
+    validate_every : int
+        Epochs from one validation to the next; the last epoch is always validated.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Stage:
     batch_size: int
     learning_rate: float
     schedule: str = "constant"
+    validate_every: int = 1
 
 
 def train(
@@ -81,7 +84,7 @@ def train(
     state_file : Path
         Where the state is kept; the training resumes from it when it is there.
     validate : callable, optional
-        Returns the validation error in millimetres; called after each epoch with the network in evaluation mode.
+        Returns the validation error in millimetres; called with the network in evaluation mode.
     on_epoch : callable, optional
         Called with each epoch, also with those that were done before an interruption.
 
@@ -122,7 +125,8 @@ def train(
         if not torch.isfinite(total):
             raise FloatingPointError(f"{stage.name}: the loss is not finite in epoch {number + 1}")
         validation_mm = None
-        if validate:
+        last = number + 1 == stage.epochs
+        if validate and (last or (number + 1) % stage.validate_every == 0):
             network.eval()
             validation_mm = validate()
             if all(validation_mm < e.validation_mm for e in history if e.validation_mm is not None):
@@ -130,7 +134,7 @@ def train(
         history.append(Epoch(number, float(total) / n_items, validation_mm, time.monotonic() - start))
         if on_epoch:
             on_epoch(history[-1])
-        if number + 1 == stage.epochs or time.monotonic() - saved_at > SECONDS_BETWEEN_STATES:
+        if last or time.monotonic() - saved_at > SECONDS_BETWEEN_STATES:
             save_state(
                 state_file,
                 {
