@@ -2,16 +2,19 @@
 
 Which centre is the source and which the target is a convention. Trained on every centre in turn, a method shows whether
 a target is hard because it is unseen or because it is hard: each fifth case of the training centre is withheld, chooses
-the epoch, and says what is reached at home. The references of test splits are used here as training data: results are
-for analysis, and no submission.
+the epoch, and says what is reached at home. Every test is done twice, the second time with the grey values of each
+image matched to those of the training centre: what that mends is a shift of appearance.
+
+The references of test splits are used here as training data: results are for analysis, and no submission.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from baselines.common.command import DataDir, parse_seeds, run_app
@@ -20,11 +23,14 @@ from dgmld_bench.errors import unknown_name
 from dgmld_bench.files import read_json, write_json
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from baselines.common.data import TrainingSet
     from baselines.common.recipe import Settings
 
 #: What a centre's cases are called in the open track.
 CENTRES = {"CRL": ("open-train", "open-val"), "Chinese": ("open-wu",), "spina bifida": ("open-sb",)}
+GREYS = ("as they are", "matched")
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,8 @@ def exchanged(
 ) -> None:
     """Train on each centre of the open track and test on all three; prints the Average MRE in millimetres.
 
-    The figure of the training centre itself is that of the withheld cases. Run it again after an interruption: what is
-    done is kept.
+    In brackets: the training centre's own withheld cases. Run it again after an interruption: what is done is kept.
     """
-    import numpy as np
     from rich.console import Console
     from rich.table import Table
 
@@ -62,19 +66,31 @@ def exchanged(
         if name not in METHODS:
             raise unknown_name("method", name, METHODS)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
-    for heading in ("method", "trained on", *(f"on {c}" for c in CENTRES)):
+    for heading in ("method", "trained on", "grey values", *(f"on {c}" for c in CENTRES)):
         table.add_column(heading, no_wrap=True)
     for name in names:
         for centre in CENTRES:
             found = [_mre_by_centre(Cell(name, centre, s), preset, out, data_dir) for s in parse_seeds(seeds)]
-            values = [[f[c] for f in found] for c in CENTRES]
-            cells = [f"{np.mean(v):.2f}" + (f" ± {np.std(v):.2f}" if len(v) > 1 else "") for v in values]
-            table.add_row(name, centre, *(f"({v})" if c == centre else v for c, v in zip(CENTRES, cells, strict=True)))
+            for greys in GREYS:
+                values = [[f[greys][c] for f in found] for c in CENTRES]
+                cells = [f"{np.mean(v):.2f}" + (f" ± {np.std(v):.2f}" if len(v) > 1 else "") for v in values]
+                shown = (f"({v})" if c == centre else v for c, v in zip(CENTRES, cells, strict=True))
+                table.add_row(name, centre, greys, *shown)
     Console(soft_wrap=True).print(table)
 
 
-def _mre_by_centre(cell: Cell, preset: str, out: Path, data_dir: Path | None) -> dict[str, float]:
-    """Train, or read what was found before; the training centre's value is that of its withheld cases."""
+def match_greys(image: NDArray[np.uint16], reference: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Return the image with its grey values replaced, in their order, so that their histogram is the reference's.
+
+    >>> match_greys(np.array([0, 0, 1, 5], np.uint16), np.array([10, 10, 20, 30], np.uint16))
+    array([10, 10, 20, 30], dtype=uint16)
+    """
+    shares = [np.cumsum(np.bincount(a.ravel(), minlength=1 << 16)) / a.size for a in (image, reference)]
+    return np.searchsorted(shares[1], shares[0] - 1e-12).astype(np.uint16)[image]
+
+
+def _mre_by_centre(cell: Cell, preset: str, out: Path, data_dir: Path | None) -> dict[str, dict[str, float]]:
+    """Train, or read what was found before; values by grey values and centre."""
     from baselines.common.config import get_preset
     from baselines.common.data import withhold_fifths
     from baselines.common.predicting import choose_device, choose_precision
@@ -104,7 +120,12 @@ def _mre_by_centre(cell: Cell, preset: str, out: Path, data_dir: Path | None) ->
 
     network, _ = train_seed(settings, cell.seed, training, withheld, place, on_epoch=on_epoch)
     tests = sets | {cell.centre: withheld}
-    found = {c: validation_mre(network, tests[c], settings) for c in CENTRES}
+    pooled = np.stack([case.image for case in training.cases])
+    found: dict[str, dict[str, float]] = {greys: {} for greys in GREYS}
+    for centre, data in tests.items():
+        matched = [replace(case, image=match_greys(case.image, pooled)) for case in data.cases]
+        for greys, cases in zip(GREYS, (data.cases, matched), strict=True):
+            found[greys][centre] = validation_mre(network, replace(data, cases=cases), settings)
     write_json(file, found)
     for state in place.glob("*.state"):
         state.unlink()

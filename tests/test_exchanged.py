@@ -38,9 +38,12 @@ def test_every_centre_is_trained_on_once_and_tested_on_by_all(monkeypatch, capsy
     assert run(monkeypatch, *arguments) == 0
     first = capsys.readouterr()
     rows = [line.split() for line in first.out.splitlines()]
-    assert [row[1] for row in rows[1:]] == ["CRL", "Chinese", "spina"] and first.out.count("(") == 3
+    assert [row[1] for row in rows[1:]] == ["CRL", "CRL", "Chinese", "Chinese", "spina", "spina"]
+    assert first.out.count("(") == 6
     values = read_json(tmp_path / "out/smoke/baseline/chinese/seed-0/mre_mm.json")
-    assert set(values) == {"CRL", "Chinese", "spina bifida"} and f"{values['CRL']:.2f}" == rows[2][2]
+    assert set(values["matched"]) == {"CRL", "Chinese", "spina bifida"}
+    assert rows[4][2:4] == ["matched", f"{values['matched']['CRL']:.2f}"]
+    assert values["matched"]["CRL"] != values["as they are"]["CRL"]
     assert run(monkeypatch, *arguments) == 0
     again = capsys.readouterr()
     assert again.out == first.out and "epoch" not in again.err  # nothing is trained twice
