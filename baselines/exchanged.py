@@ -19,8 +19,11 @@ import typer
 
 from baselines.common.command import DataDir, parse_seeds, run_app
 from baselines.common.registry import METHODS, method_of
+from dgmld_bench.cases import load_split
 from dgmld_bench.errors import unknown_name
 from dgmld_bench.files import read_json, write_json
+from dgmld_bench.landmarks import CEREBELLUM
+from dgmld_bench.metrics import lengths
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 #: What a centre's cases are called in the open track.
 CENTRES = {"CRL": ("open-train", "open-val"), "Chinese": ("open-wu",), "spina bifida": ("open-sb",)}
 GREYS = ("as they are", "matched")
+BIOMETRICS = tuple(b.name for b in CEREBELLUM.biometrics)
+WIDTH, HEIGHT = "TCD", "HDV"
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def exchanged(
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/exchanged"),
     data_dir: DataDir = None,
 ) -> None:
-    """Train on each centre of the open track and test on all three; prints the Average MRE in millimetres.
+    """Train on each centre of the open track and test on all three; prints how their anatomy and the errors differ.
 
     In brackets: the training centre's own withheld cases. Run it again after an interruption: what is done is kept.
     """
@@ -65,8 +70,16 @@ def exchanged(
     for name in names:
         if name not in METHODS:
             raise unknown_name("method", name, METHODS)
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
-    for heading in ("method", "trained on", "grey values", *(f"on {c}" for c in CENTRES)):
+    console, style = (
+        Console(soft_wrap=True),
+        {"box": None, "pad_edge": False, "header_style": "bold", "padding": (0, 2)},
+    )
+    anatomy = Table("centre", "cases", *BIOMETRICS, f"{HEIGHT} / {WIDTH}", title="Mean reference lengths, mm", **style)
+    for centre in CENTRES:
+        anatomy.add_row(centre, *_anatomy(centre, data_dir))
+    console.print(anatomy)
+    table = Table(title="Average MRE by tested centre, mm", title_justify="left", **style)
+    for heading in ("method", "trained on", "grey values", *CENTRES):
         table.add_column(heading, no_wrap=True)
     for name in names:
         for centre in CENTRES:
@@ -76,7 +89,15 @@ def exchanged(
                 cells = [f"{np.mean(v):.2f}" + (f" ± {np.std(v):.2f}" if len(v) > 1 else "") for v in values]
                 shown = (f"({v})" if c == centre else v for c, v in zip(CENTRES, cells, strict=True))
                 table.add_row(name, centre, greys, *shown)
-    Console(soft_wrap=True).print(table)
+    console.print(table)
+
+
+def _anatomy(centre: str, data_dir: Path | None) -> list[str]:
+    """Return how many cases a centre has, the mean length of each biometric, and the mean ratio of two."""
+    points = [c.landmarks for s in CENTRES[centre] for c in load_split(s, references=True, data_dir=data_dir)]
+    found = lengths(np.stack(points), CEREBELLUM.biometric_indices())  # (case, biometric)
+    ratio = found[:, BIOMETRICS.index(HEIGHT)] / found[:, BIOMETRICS.index(WIDTH)]
+    return [str(len(found)), *(f"{v:.1f}" for v in found.mean(axis=0)), f"{ratio.mean():.2f}"]
 
 
 def match_greys(image: NDArray[np.uint16], reference: NDArray[np.uint16]) -> NDArray[np.uint16]:
