@@ -1,0 +1,198 @@
+"""Fill in the tables of README.md and docs/results.md from the board's files, ``leaderboard/``.
+
+Run from the repository's root after ``dgmld-bench leaderboard build``: python docs/make_results.py
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``. Needs no data: the verified errors are enough.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from dgmld_bench.comparison import MethodErrors, compare
+from dgmld_bench.files import read_json, write_text
+from dgmld_bench.leaderboard.layouts import PAPER_METHODS
+from dgmld_bench.leaderboard.records import find_record
+from dgmld_bench.statistics import holm
+from dgmld_bench.text import duration
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "docs/results.md")
+BACKBONES = ("unet", "vitpose")
+OURS = "BaPDG"
+
+
+@cache
+def results() -> pd.DataFrame:
+    """Return the board's rows."""
+    return pd.read_csv(ROOT / "leaderboard/results.csv", dtype={"seeds": "Int64"}, keep_default_na=False, na_values="")
+
+
+def open_table() -> str:
+    """Return the methods on the open atlases, beside what the paper reports on its own targets."""
+    return _beside_reported("open", ("open-val", "open-wu", "open-sb"), "dgmld", ("lfc", "feta"))
+
+
+def phantom_table() -> str:
+    """Return the methods on the phantom, beside what the paper reports on the targets that it imitates."""
+    splits = ("phantom-val", "phantom-source", "phantom-lfc", "phantom-feta")
+    return _beside_reported("phantom", splits, "dgmld", ("lfc", "feta"))
+
+
+def ceph_table() -> str:
+    """Return the methods on the films, beside what the paper reports on the same split."""
+    columns = ("sdr_2", "sdr_2.5", "sdr_3", "sdr_4")
+    rows = []
+    for kind in ("measured", "reported"):
+        for row in _rows("ceph", "isbi", kind):
+            seeds = "*reported*" if kind == "reported" else str(row.seeds)
+            sdr = [_value(row[f"{c}_percent"], row[f"{c}_std"], 1) for c in columns]
+            rows.append([row.method, row.backbone, seeds, _value(row.mre_mm, row.mre_std), *sdr])
+    return _table(["method", "backbone", "seeds", "MRE [mm]", "SDR 2", "SDR 2.5", "SDR 3", "SDR 4"], rows)
+
+
+def pairs_table(track: str, splits: Sequence[str]) -> str:
+    """Return BaPDG against each other method: difference, interval, test corrected over the methods, effect."""
+    rows = []
+    for split in splits:
+        for backbone in BACKBONES:
+            ids = {r.method: r.id for r in _rows(track, split, "measured") if r.backbone == backbone}
+            others = [m for m in PAPER_METHODS if m != OURS and m in ids]
+            if OURS not in ids or not others:
+                continue
+            ours = _errors(split, ids[OURS])
+            found = [compare(ours, _errors(split, ids[m])).overall for m in others]
+            for other, difference, p in zip(others, found, holm([d.p for d in found]), strict=True):
+                low, high = difference.ci95_mm or (float("nan"),) * 2
+                sure = p < 0.05 and (high < 0 or low > 0)
+                verdict = "not told apart" if not sure else "better" if high < 0 else "worse"
+                interval = f"{_signed(low)} … {_signed(high)}"
+                cells = (_signed(difference.difference_mm), interval, "< 0.001" if p < 1e-3 else f"{p:.3f}", verdict)
+                rows.append([split, backbone, f"{OURS} − {other}", *cells])
+    return _table(["split", "backbone", "methods", "difference [mm]", "95 % interval", "p (Holm)", "BaPDG is"], rows)
+
+
+def ablation_table() -> str:
+    """Return what pre-training regresses, and by which loss, on every split of the open atlases."""
+    names = {
+        "Baseline": "none",
+        "SegDG": "mask, MSE",
+        "BaPDG-boundary-mse": "boundary distance, MSE",
+        "BaPDG": "boundary distance, mixed",
+    }
+    splits = ("open-val", "open-wu", "open-sb")
+    found = {(r.method, s): r for s in splits for r in _rows("open", s, "measured") if r.backbone == "unet"}
+    rows = [
+        [text, method, *(_of(found.get((method, s))) for s in splits)]
+        for method, text in names.items()
+        if any((method, s) in found for s in splits)
+    ]
+    return _table(["pre-training", "method", *splits], rows)
+
+
+def commands_table() -> str:
+    """Return the command behind every submission that quotes one, and the time that a seed took to train."""
+    rows = []
+    for file in sorted((ROOT / "submissions").glob("*/*.run.json")):
+        value = read_json(file)
+        name = f"{file.parent.name}/{file.name.removesuffix('.run.json')}"
+        rows.append([name, f"`{value.get('command', '–')}`", duration(value.get("training_seconds"))])
+    return _table(["submission", "command", "training, per seed"], rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "open": open_table,
+    "open pairs": lambda: pairs_table("open", ("open-wu", "open-sb")),
+    "ablation": ablation_table,
+    "ceph": ceph_table,
+    "ceph pairs": lambda: pairs_table("ceph", ("isbi",)),
+    "phantom": phantom_table,
+    "phantom pairs": lambda: pairs_table("phantom", ("phantom-lfc", "phantom-feta")),
+    "commands": commands_table,
+}
+
+
+def filled(text: str) -> str:
+    """Return a page with its tables as the board has them now; KeyError for a table that there is none of."""
+    return re.sub(
+        r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)",
+        lambda m: f"{m[1]}{TABLES[m[2]]()}{m[3]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def _beside_reported(track: str, splits: Sequence[str], paper_track: str, paper_splits: Sequence[str]) -> str:
+    reported = {(r.method, r.backbone, s): r for s in paper_splits for r in _rows(paper_track, s, "reported")}
+    measured = {(r.method, r.backbone, s): r for s in splits for r in _rows(track, s, "measured")}
+    floor = {s: r for s in splits for r in _rows(track, s, "mean-shape")}
+    rows = [
+        [
+            method,
+            backbone,
+            next(str(measured[method, backbone, s].seeds) for s in splits if (method, backbone, s) in measured),
+            *(_of(measured.get((method, backbone, s))) for s in splits),
+            *(_of(reported.get((method, backbone, s))) for s in paper_splits),
+        ]
+        for backbone in BACKBONES
+        for method in PAPER_METHODS
+        if any((method, backbone, s) in measured for s in splits)
+    ]
+    if floor:
+        rows.append(["mean shape", "–", "–", *(_of(floor.get(s)) for s in splits), *("–" for _ in paper_splits)])
+    return _table(["method", "backbone", "seeds", *splits, *(f"{s}, *reported*" for s in paper_splits)], rows)
+
+
+def _rows(track: str, split: str, kind: str) -> Iterable[pd.Series]:
+    """Return rows in the paper's order of methods, then by name."""
+    table = results()
+    found = table[(table.track == track) & (table.split == split) & (table.kind == kind)]
+    place = {m: i for i, m in enumerate(PAPER_METHODS)}
+    return sorted(
+        (row for _, row in found.iterrows()),
+        key=lambda r: (BACKBONES.index(r.backbone) if r.backbone in BACKBONES else 9, place.get(r.method, 9), r.id),
+    )
+
+
+@cache
+def _errors(split: str, name: str) -> MethodErrors:
+    record = find_record(ROOT, split, name)
+    return MethodErrors(name, record.cases, record.landmarks, record.errors_mm)
+
+
+def _of(row: pd.Series | None) -> str:
+    return "–" if row is None else _value(row.mre_mm, row.mre_std)
+
+
+def _value(mean: float, std: float, digits: int = 2) -> str:
+    if pd.isna(mean):
+        return "–"
+    return f"{mean:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return "*Nothing yet.*\n"
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def main() -> None:
+    """Fill in and write."""
+    for page in PAGES:
+        path = ROOT / page
+        write_text(path, filled(path.read_text("utf-8")))
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
