@@ -21,7 +21,6 @@ from baselines.common.command import DataDir, parse_seeds, run_app
 from baselines.common.registry import METHODS, method_of
 from dgmld_bench.cases import load_split
 from dgmld_bench.errors import unknown_name
-from dgmld_bench.files import read_json, write_json
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.metrics import lengths
 
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 #: What a centre's cases are called in the open track.
 CENTRES = {"CRL": ("open-train", "open-val"), "Chinese": ("open-wu",), "spina bifida": ("open-sb",)}
 GREYS = ("as they are", "matched")
+#: A voxel at or below this is background: two per cent of the full scale of prepared images.
+BACKGROUND = 1310
 BIOMETRICS = tuple(b.name for b in CEREBELLUM.biometrics)
 WIDTH, HEIGHT = "TCD", "HDV"
 
@@ -101,20 +102,27 @@ def _anatomy(centre: str, data_dir: Path | None) -> list[str]:
 
 
 def match_greys(image: NDArray[np.uint16], reference: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Return the image with its grey values replaced, in their order, so that their histogram is the reference's.
+    """Return the image with the grey values of its head replaced, in their order, by those of the reference's head.
 
-    >>> match_greys(np.array([0, 0, 1, 5], np.uint16), np.array([10, 10, 20, 30], np.uint16))
-    array([10, 10, 20, 30], dtype=uint16)
+    How much of a volume is background says how large the head is, so it has no part in this.
+
+    >>> match_greys(np.array([0, 2000, 3000, 3001], np.uint16), np.array([0, 0, 9000, 9500, 20000], np.uint16))
+    array([    0,  9000,  9500, 20000], dtype=uint16)
     """
-    shares = [np.cumsum(np.bincount(a.ravel(), minlength=1 << 16)) / a.size for a in (image, reference)]
-    return np.searchsorted(shares[1], shares[0] - 1e-12).astype(np.uint16)[image]
+    head = image > BACKGROUND
+    values, wanted = image[head], reference[reference > BACKGROUND]
+    shares = [np.cumsum(np.bincount(v, minlength=1 << 16)) / len(v) for v in (values, wanted)]
+    matched = image.copy()
+    matched[head] = np.searchsorted(shares[1], shares[0] - 1e-12)[values]
+    return matched
 
 
 def _mre_by_centre(cell: Cell, preset: str, out: Path, data_dir: Path | None) -> dict[str, dict[str, float]]:
-    """Train, or read what was found before; values by grey values and centre."""
+    """Train unless that was done before, and test; values by grey values and centre."""
+    from baselines.common.checkpoint import CARD
     from baselines.common.config import get_preset
     from baselines.common.data import withhold_fifths
-    from baselines.common.predicting import choose_device, choose_precision
+    from baselines.common.predicting import choose_device, choose_precision, load_network
     from baselines.common.recipe import Settings, train_seed, validation_mre
 
     the_preset, device = get_preset(preset, 3), choose_device(None)
@@ -128,9 +136,6 @@ def _mre_by_centre(cell: Cell, preset: str, out: Path, data_dir: Path | None) ->
         precision=choose_precision(the_preset.precision, device),
     )
     place = out / preset / cell.folder
-    file = place / "mre_mm.json"
-    if file.is_file():
-        return dict(read_json(file))
     sets = {c: _cases_of(c, settings, data_dir) for c in CENTRES}
     training, withheld = withhold_fifths(sets[cell.centre])
 
@@ -139,17 +144,18 @@ def _mre_by_centre(cell: Cell, preset: str, out: Path, data_dir: Path | None) ->
         title = f"{cell.method} · {cell.centre} · seed {cell.seed} · {stage}"
         typer.echo(f"{title} · epoch {epoch.number + 1} · loss {epoch.loss:.3g}{note}", err=True)
 
-    network, _ = train_seed(settings, cell.seed, training, withheld, place, on_epoch=on_epoch)
-    tests = sets | {cell.centre: withheld}
-    pooled = np.stack([case.image for case in training.cases])
+    if (place / CARD).is_file():
+        network = load_network(place, settings.runtime)[0].eval()
+    else:
+        network, _ = train_seed(settings, cell.seed, training, withheld, place, on_epoch=on_epoch)
+        for state in place.glob("*.state"):
+            state.unlink()
+    pooled = np.concatenate([case.image.ravel() for case in training.cases])
     found: dict[str, dict[str, float]] = {greys: {} for greys in GREYS}
-    for centre, data in tests.items():
+    for centre, data in (sets | {cell.centre: withheld}).items():
         matched = [replace(case, image=match_greys(case.image, pooled)) for case in data.cases]
         for greys, cases in zip(GREYS, (data.cases, matched), strict=True):
             found[greys][centre] = validation_mre(network, replace(data, cases=cases), settings)
-    write_json(file, found)
-    for state in place.glob("*.state"):
-        state.unlink()
     return found
 
 
