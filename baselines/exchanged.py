@@ -75,7 +75,14 @@ def exchanged(
         Console(soft_wrap=True),
         {"box": None, "pad_edge": False, "header_style": "bold", "padding": (0, 2)},
     )
-    anatomy = Table("centre", "cases", *BIOMETRICS, f"{HEIGHT} / {WIDTH}", title="Mean reference lengths, mm", **style)
+    anatomy = Table(
+        "centre",
+        "cases",
+        *BIOMETRICS,
+        f"{HEIGHT} / {WIDTH}",
+        title="Mean reference lengths, mm, and range of a ratio",
+        **style,
+    )
     for centre in CENTRES:
         anatomy.add_row(centre, *_anatomy(centre, data_dir))
     console.print(anatomy)
@@ -94,11 +101,11 @@ def exchanged(
 
 
 def _anatomy(centre: str, data_dir: Path | None) -> list[str]:
-    """Return how many cases a centre has, the mean length of each biometric, and the mean ratio of two."""
+    """Return how many cases a centre has, the mean length of each biometric, and the range of a ratio of two."""
     points = [c.landmarks for s in CENTRES[centre] for c in load_split(s, references=True, data_dir=data_dir)]
     found = lengths(np.stack(points), CEREBELLUM.biometric_indices())  # (case, biometric)
     ratio = found[:, BIOMETRICS.index(HEIGHT)] / found[:, BIOMETRICS.index(WIDTH)]
-    return [str(len(found)), *(f"{v:.1f}" for v in found.mean(axis=0)), f"{ratio.mean():.2f}"]
+    return [str(len(found)), *(f"{v:.1f}" for v in found.mean(axis=0)), f"{ratio.min():.2f} – {ratio.max():.2f}"]
 
 
 def match_greys(image: NDArray[np.uint16], reference: NDArray[np.uint16]) -> NDArray[np.uint16]:

