@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from baselines import exchanged as command
 from baselines.common.command import run_app
 from dgmld_bench.importing import import_source
 
-ATLASES = Path(__file__).parents[2] / "shared/data/atlas"
+REAL = os.environ.get("DGMLD_BENCH_REAL_DATA", "")
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -22,9 +23,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(stop.value.code or 0)
 
 
-@pytest.mark.skipif(not ATLASES.is_dir(), reason="needs the real atlases in ../shared/data/atlas")
+@pytest.mark.skipif(not REAL, reason="DGMLD_BENCH_REAL_DATA is not set")
 def test_every_centre_is_trained_on_once_and_tested_on_by_all(monkeypatch, capsys, tmp_path):
-    import_source("atlases", ATLASES, data_dir=tmp_path / "data")
+    import_source("atlases", Path(REAL) / "atlas", data_dir=tmp_path / "data")
     arguments = [
         "--methods",
         "baseline",

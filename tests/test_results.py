@@ -50,3 +50,10 @@ def test_pairs_say_what_compare_says(script):
 
     difference = compare(errors("bapdg-unet"), errors("baseline-unet")).overall.difference_mm
     assert f"| {difference:+.2f} |".replace("-", "−") in row
+
+
+def test_a_stranger_who_takes_a_methods_name_stays_out(script):
+    assert {"bapdg-unet", "bapdg-boundary-mse-unet", "augdg-vitpose"} <= script["IDS"]
+    assert not {"bapdg-unet-x", "bapdg-resnet"} & script["IDS"]
+    rows = script["TABLES"]["ceph"]().splitlines()[2:]
+    assert {row.split(" | ")[1] for row in rows} <= {"unet", "vitpose", "unknown"}
