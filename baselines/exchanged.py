@@ -18,9 +18,8 @@ import numpy as np
 import typer
 
 from baselines.common.command import DataDir, parse_seeds, run_app
-from baselines.common.registry import METHODS, method_of
+from baselines.common.registry import method_of
 from dgmld_bench.cases import load_split
-from dgmld_bench.errors import unknown_name
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.metrics import lengths
 
@@ -69,8 +68,7 @@ def exchanged(
 
     names = [name.strip() for name in methods.split(",")]
     for name in names:
-        if name not in METHODS:
-            raise unknown_name("method", name, METHODS)
+        method_of(name)  # refuses an unknown one before anything long starts
     console, style = (
         Console(soft_wrap=True),
         {"box": None, "pad_edge": False, "header_style": "bold", "padding": (0, 2)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 _STACKED = frozenset({"Mn", "Me"})
@@ -68,6 +69,29 @@ def code_span(text: str, limit: int = 200) -> str:
     "`seed '0'`"
     """
     return "`" + (clean(text, limit).replace("`", "'") or " ") + "`"
+
+
+def signed(value: float, digits: int) -> str:
+    """Return a number with its sign.
+
+    >>> signed(-0.5, 2), signed(0.5, 1)
+    ('−0.50', '+0.5')
+    """
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def table_head(cells: Sequence[str]) -> list[str]:
+    """Return the two lines that a Markdown table begins with.
+
+    >>> table_head(["a", "b"])
+    ['| a | b |', '|---|---|']
+    """
+    return [table_row(cells), "|" + "---|" * len(cells)]
+
+
+def table_row(cells: Sequence[str]) -> str:
+    """Return a line of a Markdown table; a stranger's text goes through :func:`markdown` before."""
+    return "| " + " | ".join(cells) + " |"
 
 
 def count(value: int | None) -> str:

@@ -19,7 +19,7 @@ from dgmld_bench.files import read_json, write_text
 from dgmld_bench.leaderboard.layouts import PAPER_METHODS
 from dgmld_bench.leaderboard.records import find_record
 from dgmld_bench.statistics import holm
-from dgmld_bench.text import code_span, duration
+from dgmld_bench.text import code_span, duration, signed, table_head, table_row
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/results.md")
@@ -79,8 +79,8 @@ def pairs_table(track: str, splits: Sequence[str]) -> str:
                 low, high = difference.ci95_mm or (float("nan"),) * 2
                 sure = p < 0.05 and (high < 0 or low > 0)
                 verdict = "not told apart" if not sure else "better" if high < 0 else "worse"
-                interval = f"{_signed(low)} … {_signed(high)}"
-                cells = (_signed(difference.difference_mm), interval, "< 0.001" if p < 1e-3 else f"{p:.3f}", verdict)
+                interval = f"{signed(low, 2)} … {signed(high, 2)}"
+                cells = (signed(difference.difference_mm, 2), interval, "< 0.001" if p < 1e-3 else f"{p:.3f}", verdict)
                 rows.append([split, backbone, f"{OURS} − {other}", *cells])
     return _table(["split", "backbone", "methods", "difference [mm]", "95 % interval", "p (Holm)", "BaPDG is"], rows)
 
@@ -166,8 +166,7 @@ def _rows(track: str, split: str, kind: str) -> list[pd.Series]:
 
 @cache
 def _errors(split: str, name: str) -> MethodErrors:
-    record = find_record(ROOT, split, name)
-    return MethodErrors(name, record.cases, record.landmarks, record.errors_mm)
+    return find_record(ROOT, split, name).named(name)
 
 
 def _of(row: pd.Series | None) -> str:
@@ -180,15 +179,10 @@ def _value(mean: float, std: float, digits: int = 2) -> str:
     return f"{mean:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}")
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
-
-
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return "*Nothing yet.*\n"
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return "\n".join([*table_head(heads), *map(table_row, rows)]) + "\n"
 
 
 def main() -> None:

@@ -26,16 +26,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 @pytest.mark.skipif(not REAL, reason="DGMLD_BENCH_REAL_DATA is not set")
 def test_every_centre_is_trained_on_once_and_tested_on_by_all(monkeypatch, capsys, tmp_path):
     import_source("atlases", Path(REAL) / "atlas", data_dir=tmp_path / "data")
-    arguments = [
-        "--methods",
-        "baseline",
-        "--preset",
-        "smoke",
-        "--out",
-        tmp_path / "out",
-        "--data-dir",
-        tmp_path / "data",
-    ]
+    place = ["--out", tmp_path / "out", "--data-dir", tmp_path / "data"]
+    arguments = ["--methods", "baseline", "--preset", "smoke", *place]
     assert run(monkeypatch, *arguments) == 0
     first = capsys.readouterr()
     anatomy, errors = first.out.split("Average MRE by tested centre, mm")

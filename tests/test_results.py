@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dgmld_bench.comparison import MethodErrors, compare
+from dgmld_bench.comparison import compare
 from dgmld_bench.leaderboard.records import find_record
 
 ROOT = Path(__file__).parents[1]
@@ -43,12 +43,8 @@ def test_a_table_is_filled_in_and_the_rest_stays(script):
 def test_pairs_say_what_compare_says(script):
     lines = script["TABLES"]["open pairs"]().splitlines()
     row = next(line for line in lines if line.startswith("| open-sb | unet | BaPDG − Baseline |"))
-
-    def errors(name: str) -> MethodErrors:
-        record = find_record(ROOT, "open-sb", name)
-        return MethodErrors(name, record.cases, record.landmarks, record.errors_mm)
-
-    difference = compare(errors("bapdg-unet"), errors("baseline-unet")).overall.difference_mm
+    ours, other = (find_record(ROOT, "open-sb", name).named(name) for name in ("bapdg-unet", "baseline-unet"))
+    difference = compare(ours, other).overall.difference_mm
     assert f"| {difference:+.2f} |".replace("-", "−") in row
 
 

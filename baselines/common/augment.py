@@ -11,6 +11,7 @@ anatomy a little.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -89,12 +90,8 @@ def random_poses(
         turn[:, i, i] = turn[:, j, j] = angle.cos()
         turn[:, i, j], turn[:, j, i] = -angle.sin(), angle.sin()
         rotations = turn @ rotations
-    zooms = torch.log1p(torch.tensor(zoom, dtype=torch.float64)) * _uniform((count,), 1.0, generator) if zoom else None
-    return Poses(
-        rotations,
-        torch.ones(count, dtype=torch.float64) if zooms is None else zooms.exp(),
-        _uniform((count, dimension), shift, generator) if shift else torch.zeros(count, dimension, dtype=torch.float64),
-    )
+    zooms = _uniform((count,), math.log1p(zoom), generator).exp()
+    return Poses(rotations, zooms, _uniform((count, dimension), shift, generator))
 
 
 def vary_greys(images: Tensor, contrast: float, generator: torch.Generator) -> Tensor:
@@ -116,4 +113,7 @@ def vary_greys(images: Tensor, contrast: float, generator: torch.Generator) -> T
 
 
 def _uniform(shape: Sequence[int], limit: float, generator: torch.Generator) -> Tensor:
+    """Draw from ±limit; nothing is drawn for a limit of 0, so that what is not asked for does not move the rest."""
+    if not limit:
+        return torch.zeros(tuple(shape), dtype=torch.float64)
     return (2 * torch.rand(tuple(shape), dtype=torch.float64, generator=generator) - 1) * limit

@@ -66,8 +66,7 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Metho
     if not (path.is_file() or path.suffix == ".json"):
         from dgmld_bench.leaderboard.records import find_record
 
-        record = find_record(root, split, method)
-        return MethodErrors(method, record.cases, record.landmarks, record.errors_mm)
+        return find_record(root, split, method).named(method)
     from dgmld_bench.scoring import score
 
     result = score(path, split, data_dir=data_dir)
@@ -109,8 +108,7 @@ def _print(result: Comparison, split: str) -> None:
 
 
 def _cells(difference: PairedDifference) -> tuple[str, str, str, str]:
-    def signed(value: float, digits: int) -> str:
-        return f"{value:+.{digits}f}".replace("-", "−")
+    from dgmld_bench.text import signed
 
     limits = difference.ci95_mm
     interval = "–" if limits is None else f"{signed(limits[0], 3)} … {signed(limits[1], 3)}"

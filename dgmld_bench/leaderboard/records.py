@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmld_bench.comparison import MethodErrors
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_text
 from dgmld_bench.scoring import PROTOCOL, Score
@@ -54,6 +55,10 @@ class Record:
     errors_mm: Array
     expected: NDArray[np.bool_]
     biometric_errors_mm: Array
+
+    def named(self, name: str) -> MethodErrors:
+        """Return what a comparison takes of it, under a name."""
+        return MethodErrors(name, self.cases, self.landmarks, self.errors_mm)
 
 
 def record_path(root: Path, track: str, submission: str, split: str) -> Path:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
 
 from dgmld_bench.leaderboard.figures import FIGURES, panels
 from dgmld_bench.leaderboard.layouts import Layout, layouts
 from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, TrackBoard, Value
 from dgmld_bench.metrics import SDR_THRESHOLDS_MM
-from dgmld_bench.text import clean, count, duration, markdown
+from dgmld_bench.text import clean, count, duration, markdown, table_head, table_row
 
 DIGITS = 6
 """Decimals in ``results.csv``: the last bits of a float differ between processors, a millionth does not."""
@@ -135,12 +134,12 @@ def readme(board: Board) -> str:
 
 def _layout(layout: Layout) -> list[str]:
     heads = [*layout.labels, "", *layout.columns]
-    lines = [f"### As Table {layout.number} of the paper", "", f"{layout.caption}.", "", *_head(heads)]
+    lines = [f"### As Table {layout.number} of the paper", "", f"{layout.caption}.", "", *table_head(heads)]
     for block in layout.blocks:
         for line in block:
             cells = [_shown(value, k in line.best) for k, value in enumerate(line.cells)]
             note = _KIND_NOTE.get(line.row.kind, line.row.selection or "")
-            lines.append(_row([*map(markdown, line.labels), note, *cells]))
+            lines.append(table_row([*map(markdown, line.labels), note, *cells]))
     return [*lines, ""]
 
 
@@ -165,7 +164,7 @@ def _ranks(split: SplitBoard, track: TrackBoard) -> list[str]:
     heads = ["rank", "group", "method", "backbone", "selection", "seeds", "Average", "95 % interval"]
     heads += [f"SDR {t:g}" for t in SDR_THRESHOLDS_MM] + ["P95"] + ["gap"] * has_gap
     heads += [f"\\|Δ{name}\\|" for name in biometrics] + ["parameters", "training", "flags"]
-    lines += _head(heads)
+    lines += table_head(heads)
     for row in rows:
         rank = row.rank
         one = row.submission
@@ -186,17 +185,8 @@ def _ranks(split: SplitBoard, track: TrackBoard) -> list[str]:
             duration(one.training_s if one else None),
             ", ".join(FLAGS[f][0] for f in row.flags).replace("<", "&lt;") or "–",
         ]
-        lines.append(_row(cells))
+        lines.append(table_row(cells))
     return [*lines, ""]
-
-
-def _head(cells: Sequence[str]) -> Iterator[str]:
-    yield _row(cells)
-    yield "|" + "---|" * len(cells)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _shown(value: Value | None, best: bool, digits: int = 2) -> str:
