@@ -145,9 +145,8 @@ def _mre_by_centre(cell: Cell, preset: str, out: Path, data_dir: Path | None) ->
     training, withheld = withhold_fifths(sets[cell.centre])
 
     def on_epoch(stage: str, epoch: Any) -> None:
-        note = "" if epoch.validation_mm is None else f" · withheld {epoch.validation_mm:.2f} mm"
         title = f"{cell.method} · {cell.centre} · seed {cell.seed} · {stage}"
-        typer.echo(f"{title} · epoch {epoch.number + 1} · loss {epoch.loss:.3g}{note}", err=True)
+        typer.echo(f"{title} · epoch {epoch.number + 1} · {epoch}", err=True)
 
     if (place / CARD).is_file():
         network = load_network(place, settings.runtime)[0].eval()

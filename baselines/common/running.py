@@ -190,13 +190,10 @@ def _train_and_predict(
         title = f"{settings.method.name} · seed {seed} · {stage}"
         if stage not in tasks:
             tasks[stage] = progress.add_task(title, total=total, note="")
-        note = f"loss {epoch.loss:.3g}"
-        if epoch.validation_mm is not None:
-            note += f" · validation MRE {epoch.validation_mm:.2f} mm"
-        progress.update(tasks[stage], completed=epoch.number + 1, note=note)
+        progress.update(tasks[stage], completed=epoch.number + 1, note=str(epoch))
         if not console.is_terminal:  # a bar shows nothing in a file or a batch system's log
             console.print(
-                f"{title} · epoch {epoch.number + 1}/{total} · {note} · {epoch.seconds:.1f} s", soft_wrap=True
+                f"{title} · epoch {epoch.number + 1}/{total} · {epoch} · {epoch.seconds:.1f} s", soft_wrap=True
             )
         log.append((stage, epoch))
         write_log(place / "log.csv", log)

@@ -30,6 +30,11 @@ class Epoch:
     validation_mm: float | None
     seconds: float
 
+    def __str__(self) -> str:
+        """Return loss and validation error as a line of progress says them."""
+        validated = "" if self.validation_mm is None else f" · validation MRE {self.validation_mm:.2f} mm"
+        return f"loss {self.loss:.3g}{validated}"
+
 
 @dataclass(frozen=True)
 class Stage:
