@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -88,12 +88,15 @@ def exchanged(
     for heading in ("method", "trained on", "grey values", *CENTRES):
         table.add_column(heading, no_wrap=True)
     for name in names:
+        settings = _settings(name, preset)
+        sets = {centre: _cases_of(centre, settings, data_dir) for centre in CENTRES}
         for centre in CENTRES:
-            found = [_mre_by_centre(Cell(name, centre, s), preset, out, data_dir) for s in parse_seeds(seeds)]
+            cells = [Cell(name, centre, seed) for seed in parse_seeds(seeds)]
+            found = [_mre_by_centre(cell, settings, sets, out / preset) for cell in cells]
             for greys in GREYS:
                 values = [[f[greys][c] for f in found] for c in CENTRES]
-                cells = [f"{np.mean(v):.2f}" + (f" ± {np.std(v):.2f}" if len(v) > 1 else "") for v in values]
-                shown = (f"({v})" if c == centre else v for c, v in zip(CENTRES, cells, strict=True))
+                texts = [f"{np.mean(v):.2f}" + (f" ± {np.std(v):.2f}" if len(v) > 1 else "") for v in values]
+                shown = (f"({v})" if c == centre else v for c, v in zip(CENTRES, texts, strict=True))
                 table.add_row(name, centre, greys, *shown)
     console.print(table)
 
@@ -122,38 +125,17 @@ def match_greys(image: NDArray[np.uint16], reference: NDArray[np.uint16]) -> NDA
     return matched
 
 
-def _mre_by_centre(cell: Cell, preset: str, out: Path, data_dir: Path | None) -> dict[str, dict[str, float]]:
+def _mre_by_centre(
+    cell: Cell, settings: Settings, sets: dict[str, TrainingSet], folder: Path
+) -> dict[str, dict[str, float]]:
     """Train unless that was done before, and test; values by grey values and centre."""
-    from baselines.common.checkpoint import CARD
-    from baselines.common.config import get_preset
     from baselines.common.data import withhold_fifths
-    from baselines.common.predicting import choose_device, choose_precision, load_network
-    from baselines.common.recipe import Settings, train_seed, validation_mre
+    from baselines.common.recipe import validation_mre
+    from baselines.common.trials import trained
 
-    the_preset, device = get_preset(preset, 3), choose_device(None)
-    settings = Settings(
-        method=method_of(cell.method),
-        track="open",
-        backbone="unet",
-        preset=the_preset,
-        selection="source-val",
-        device=device,
-        precision=choose_precision(the_preset.precision, device),
-    )
-    place = out / preset / cell.folder
-    sets = {c: _cases_of(c, settings, data_dir) for c in CENTRES}
     training, withheld = withhold_fifths(sets[cell.centre])
-
-    def on_epoch(stage: str, epoch: Any) -> None:
-        title = f"{cell.method} · {cell.centre} · seed {cell.seed} · {stage}"
-        typer.echo(f"{title} · epoch {epoch.number + 1} · {epoch}", err=True)
-
-    if (place / CARD).is_file():
-        network = load_network(place, settings.runtime)[0].eval()
-    else:
-        network, _ = train_seed(settings, cell.seed, training, withheld, place, on_epoch=on_epoch)
-        for state in place.glob("*.state"):
-            state.unlink()
+    title = f"{settings.method.name} · {cell.centre}"
+    network = trained(settings, cell.seed, training, withheld, folder / cell.folder, title)
     pooled = np.concatenate([case.image.ravel() for case in training.cases])
     found: dict[str, dict[str, float]] = {greys: {} for greys in GREYS}
     for centre, data in (sets | {cell.centre: withheld}).items():
@@ -161,6 +143,13 @@ def _mre_by_centre(cell: Cell, preset: str, out: Path, data_dir: Path | None) ->
         for greys, cases in zip(GREYS, (data.cases, matched), strict=True):
             found[greys][centre] = validation_mre(network, replace(data, cases=cases), settings)
     return found
+
+
+def _settings(method: str, preset: str) -> Settings:
+    from baselines.common.config import get_preset
+    from baselines.common.trials import trial_settings
+
+    return trial_settings(method_of(method), "open", get_preset(preset, 3), "source-val")
 
 
 def _cases_of(centre: str, settings: Settings, data_dir: Path | None) -> TrainingSet:

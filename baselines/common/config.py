@@ -48,6 +48,9 @@ class Preset:
         How far training images are changed beyond the method's rotation, the same for every method, see
         :func:`~baselines.common.augment.random_poses` and :func:`~baselines.common.augment.vary_greys`. 3D has none of
         it, as in the paper.
+    reach : float
+        How far BaPDG's distance map reaches, in widths (sigma) of the heatmaps' Gaussian, which the paper took its N
+        from.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Preset:
     zoom: float = 0.0
     shift: float = 0.0
     contrast: float = 0.0
+    reach: float = 1.0
 
     @property
     def dimension(self) -> int:
@@ -80,14 +84,14 @@ class Preset:
 
     @property
     def range_vox(self) -> float:
-        """Reach N of BaPDG's distance map: as wide as the heatmaps' Gaussian, whose sigma the paper took it from.
+        """Reach N of BaPDG's distance map in voxels of the heatmap's grid.
 
-        So it follows the grid, 5 voxels at 128³ and 2.5 at 64³, and stays the same in millimetres.
+        It follows the grid, 5 voxels at 128³ and 2.5 at 64³, and stays the same in millimetres.
 
         >>> [PRESETS[3][name].range_vox for name in ("paper", "small", "smoke")]
         [5.0, 2.5, 1.25]
         """
-        return self.sigma_vox
+        return self.reach * self.sigma_vox
 
 
 #: The paper says nothing of its training on films: this is ours, chosen on ``isbi-val``.

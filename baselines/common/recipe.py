@@ -24,6 +24,7 @@ from baselines.common.predicting import Runtime, predict_points
 from baselines.common.prepare import FULL_SCALE, PreparedCase
 from baselines.common.trainer import Epoch, Stage, train
 from baselines.common.versions import versions
+from dgmld_bench.errors import UsageError
 from dgmld_bench.metrics import mean_radial_error, radial_errors
 from dgmld_bench.splits import get_track
 
@@ -61,12 +62,13 @@ class Settings:
     edges: str | None = None
 
     def card(self) -> dict[str, Any]:
-        """Return the settings as plain values."""
+        """Return the settings as JSON holds them."""
+        preset = asdict(self.preset) | {"grid_shape": list(self.preset.grid_shape)}
         return {
             "method": self.method.name,
             "track": self.track,
             "backbone": self.backbone,
-            "preset": asdict(self.preset),
+            "preset": preset,
             "selection": self.selection,
             "device": torch.device(self.device).type,
             "precision": self.precision,
@@ -82,6 +84,15 @@ class Settings:
     def runtime(self) -> Runtime:
         """Where and how precisely the network computes."""
         return Runtime(torch.device(self.device), self.precision)
+
+
+def refuse_other_settings(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise UsageError when what a folder was made with differs from what is wanted now."""
+    changed = [name for name, value in wanted.items() if found.get(name) != value]
+    if changed:
+        raise UsageError(
+            f"{folder} holds results of other settings ({', '.join(changed)} differ); choose another --out or delete it"
+        )
 
 
 def train_seed(

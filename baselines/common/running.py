@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import platform
 import time
 from collections.abc import Iterable, Iterator
@@ -20,7 +19,7 @@ from baselines.common.method import Method
 from baselines.common.versions import versions
 from dgmld_bench import store
 from dgmld_bench.cases import load_split
-from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.errors import DataError
 from dgmld_bench.files import atomic_write, read_json, write_json
 from dgmld_bench.predictions import Predictions
 from dgmld_bench.splits import Track, get_split, get_track
@@ -136,17 +135,13 @@ def splits_on_disk(names: tuple[str, ...], data_dir: Path | None) -> list[str]:
 
 def _claim(folder: Path, settings: Settings, splits: list[str], data_dir: Path | None) -> dict[str, Any]:
     """Write down what this folder's results belong to; refuse a folder that holds those of other settings."""
+    from baselines.common.recipe import refuse_other_settings
+
     cases = {name: len(load_split(name, data_dir=data_dir)) for name in splits}
-    identity = json.loads(json.dumps({**settings.card(), "cases": cases}))
+    identity = {**settings.card(), "cases": cases}
     file = folder / "settings.json"
     if file.is_file():
-        before = read_json(file)
-        if before != identity:
-            changed = [k for k in identity if before.get(k) != identity[k]]
-            raise UsageError(
-                f"{folder} holds results of other settings ({', '.join(changed)} differ); choose another --out or "
-                "delete it"
-            )
+        refuse_other_settings(folder, read_json(file), identity)
     else:
         write_json(file, identity)
     return identity

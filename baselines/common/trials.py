@@ -1,0 +1,54 @@
+"""Trainings for analysis: no submission, only a network and how far off it is. What was trained before is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from torch import nn
+
+from baselines.common.checkpoint import CARD
+from baselines.common.config import Preset
+from baselines.common.data import TrainingSet
+from baselines.common.method import Method
+from baselines.common.predicting import choose_device, choose_precision, load_network
+from baselines.common.recipe import Settings, refuse_other_settings, train_seed
+from baselines.common.trainer import Epoch
+
+
+def trial_settings(method: Method, track: str, preset: Preset, selection: str) -> Settings:
+    """Return settings with the UNet, on the device and in the precision that this machine has."""
+    device = choose_device(None)
+    return Settings(
+        method=method,
+        track=track,
+        backbone="unet",
+        preset=preset,
+        selection=selection,
+        device=device,
+        precision=choose_precision(preset.precision, device),
+    )
+
+
+def trained(
+    settings: Settings, seed: int, training: TrainingSet, withheld: TrainingSet, folder: Path, title: str
+) -> nn.Module:
+    """Return the network of this folder in evaluation mode; it is trained, or trained on, when it is not there yet.
+
+    Raises
+    ------
+    UsageError
+        When the folder holds a network of other settings.
+    """
+    if (folder / CARD).is_file():
+        network, card, _ = load_network(folder, settings.runtime)
+        refuse_other_settings(folder, card, settings.card())
+        return network.eval()
+
+    def on_epoch(stage: str, epoch: Epoch) -> None:
+        typer.echo(f"{title} · seed {seed} · {stage} · epoch {epoch.number + 1} · {epoch}", err=True)
+
+    network, _ = train_seed(settings, seed, training, withheld, folder, on_epoch=on_epoch)
+    for state in folder.glob("*.state"):
+        state.unlink()
+    return network.eval()

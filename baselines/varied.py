@@ -1,0 +1,143 @@
+"""One thing varied at a time: how much of a method's error hangs on its pre-training, and on how much it is shown.
+
+Judged on the track's validation split, which also chooses the epoch: for finding out why, not for ranking. Test splits
+are not read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import typer
+
+from baselines.common.command import DataDir, parse_seeds, run_app
+from baselines.common.registry import method_of
+from dgmld_bench.errors import unknown_name
+from dgmld_bench.splits import get_track
+
+if TYPE_CHECKING:
+    from baselines.common.config import Preset
+    from baselines.common.method import Method
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What differs from the preset.
+
+    Attributes
+    ----------
+    text : str
+    factors : mapping of a number of the preset to what it is multiplied by
+    cases : int, optional
+        Train on these many cases, spread evenly over the split; None for all.
+    of_pretraining : bool
+        Changes nothing for a method that does not pre-train.
+    """
+
+    text: str
+    factors: dict[str, float] = field(default_factory=dict)
+    cases: int | None = None
+    of_pretraining: bool = False
+
+    def preset(self, preset: Preset) -> Preset:
+        """Return the preset with its numbers multiplied; whole numbers stay whole."""
+        before = {name: getattr(preset, name) for name in self.factors}
+        changed: dict[str, Any] = {n: type(v)(v * self.factors[n]) for n, v in before.items()}
+        return replace(preset, **changed)
+
+    def keep(self, total: int) -> list[int]:
+        """Return which of the training cases are kept.
+
+        >>> Variation("", cases=3).keep(9)
+        [0, 4, 8]
+        """
+        places = np.linspace(0, total - 1, min(self.cases or total, total))
+        return [int(i) for i in places.round()]
+
+
+#: As many cases as the open track trains on are one of them: so few, and the same number of epochs.
+VARIATIONS = {
+    "none": Variation("as it is"),
+    "reach-half": Variation("reach of the distance map halved", {"reach": 0.5}, of_pretraining=True),
+    "reach-double": Variation("reach of the distance map doubled", {"reach": 2.0}, of_pretraining=True),
+    "pretrain-half": Variation("half as many epochs of pre-training", {"pretrain_epochs": 0.5}, of_pretraining=True),
+    "pretrain-double": Variation("twice as many epochs of pre-training", {"pretrain_epochs": 2}, of_pretraining=True),
+    "epochs-half": Variation("half as many epochs of landmarks", {"epochs": 0.5}),
+    "epochs-double": Variation("twice as many epochs of landmarks", {"epochs": 2}),
+    "cases-14": Variation("14 training cases", cases=14),
+}
+
+
+def varied(
+    track: Annotated[Literal["dgmld", "open", "phantom"], typer.Option(help="What to train for.")] = "phantom",
+    methods: Annotated[str, typer.Option(help="Separated by commas.")] = "baseline,bapdg",
+    variations: Annotated[str, typer.Option(help="Separated by commas.")] = ",".join(VARIATIONS),
+    seeds: Annotated[str, typer.Option(help="Separated by commas.")] = "0",
+    preset: Annotated[str, typer.Option(help="As for run.py.")] = "small",
+    out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/varied"),
+    data_dir: DataDir = None,
+) -> None:
+    """Train methods with one thing varied at a time; prints the Average MRE on the validation split.
+
+    Run it again after an interruption: what is done is kept.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from baselines.common.config import get_preset
+    from baselines.common.running import ensure_phantom
+
+    chosen = [method_of(name.strip()) for name in methods.split(",")]
+    named = {name.strip(): _variation(name.strip()) for name in variations.split(",")}
+    the_track, numbers = get_track(track), parse_seeds(seeds)
+    the_preset = get_preset(preset, the_track.landmarks.dimension)
+    ensure_phantom(the_track, data_dir)
+    table = Table("varied", box=None, pad_edge=False, header_style="bold", padding=(0, 2))
+    for method in chosen:
+        table.add_column(method.name, no_wrap=True)
+    for name, variation in named.items():
+        cells = []
+        for method in chosen:
+            if variation.of_pretraining and not method.pretraining:
+                cells.append("–")
+                continue
+            folder = out / track / preset / method.name.lower() / name
+            found = [_validation_mre(method, track, variation, the_preset, s, folder, data_dir) for s in numbers]
+            cells.append(f"{np.mean(found):.2f}" + (f" ± {np.std(found):.2f}" if len(found) > 1 else ""))
+        table.add_row(variation.text, *cells)
+    console = Console(soft_wrap=True)
+    console.print(f"Average MRE on {the_track.validation}, mm, {len(numbers)} seed{'s' * (len(numbers) > 1)}")
+    console.print(table)
+
+
+def _variation(name: str) -> Variation:
+    if name not in VARIATIONS:
+        raise unknown_name("variation", name, list(VARIATIONS))
+    return VARIATIONS[name]
+
+
+def _validation_mre(
+    method: Method, track: str, variation: Variation, preset: Preset, seed: int, folder: Path, data_dir: Path | None
+) -> float:
+    """Train unless that was done before; returns the error on the validation split at the epoch that it chose."""
+    from baselines.common.data import load_training_set, selection_splits
+    from baselines.common.recipe import validation_mre
+    from baselines.common.trials import trained, trial_settings
+
+    the_track = get_track(track)
+    settings = trial_settings(method, track, variation.preset(preset), selection_splits(the_track, "target-val")[1])
+    pretraining = method.pretraining_for(preset.dimension)
+    masks = bool(pretraining and pretraining.needs == "mask")
+    training = load_training_set(the_track.train, settings.preset, data_dir, masks=masks)
+    training = training.subset(variation.keep(len(training)))
+    validation = load_training_set(the_track.validation, settings.preset, data_dir)
+    title = f"{method.name} · {variation.text}"
+    network = trained(settings, seed, training, validation, folder / f"seed-{seed}", title)
+    return validation_mre(network, validation, settings)
+
+
+if __name__ == "__main__":
+    run_app(varied)
