@@ -12,10 +12,10 @@ from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.leaderboard.build import build_board
 from dgmld_bench.leaderboard.check import find_differences
 from dgmld_bench.leaderboard.publish import publish
-from dgmld_bench.leaderboard.records import read_record
+from dgmld_bench.leaderboard.records import Record, read_record, write_record
 from dgmld_bench.leaderboard.reported import read_reported
 from dgmld_bench.leaderboard.submissions import find_faults, slug
-from dgmld_bench.metrics import mean_radial_error
+from dgmld_bench.metrics import mean_over_cases, mean_radial_error
 from tests.submissions import ROOT, make_repository, submission
 
 
@@ -191,6 +191,20 @@ def test_rows_of_the_board_are_compared_without_reference_data(repository, data,
     assert unknown.returncode == 2 and "did you mean 'good-unet'?" in unknown.stderr
     file = compare(repository / "submissions/ceph/good-unet.json", "bad-unet")
     assert file.returncode == 1 and "isbi" in file.stderr
+
+
+def test_a_record_made_and_the_same_record_read_have_the_same_means(tmp_path):
+    names, differ = ("a", "b", "c"), 0
+    for errors in np.random.default_rng(0).uniform(0, 3, (20, 1, 40, 3)).round(6):
+        cases = tuple(map(str, range(40)))
+        made = Record(
+            "isbi", "0", "0", 1, True, (0,), cases, names, names, np.asfortranarray(errors), errors[0] > -1, errors
+        )
+        write_record(tmp_path / "record.json", made)
+        means = mean_over_cases(read_record(tmp_path / "record.json").errors_mm)
+        np.testing.assert_array_equal(mean_over_cases(made.errors_mm), means)
+        differ += bool((mean_over_cases(np.asfortranarray(errors)) != means).any())
+    assert differ  # the order in memory does make a difference
 
 
 def test_errors_of_different_references_are_not_ranked_together(repository, data, tmp_path):
