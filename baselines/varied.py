@@ -58,7 +58,7 @@ class Variation:
         return [int(i) for i in places.round()]
 
 
-#: As many cases as the open track trains on are one of them: so few, and the same number of epochs.
+#: 14 cases are what the open track trains on, for as many epochs.
 VARIATIONS = {
     "none": Variation("as it is"),
     "reach-half": Variation("reach of the distance map halved", {"reach": 0.5}, of_pretraining=True),
