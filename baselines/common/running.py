@@ -231,7 +231,7 @@ def print_scores(results: Predictions, splits: list[str], data_dir: Path | None)
 
     from dgmld_bench.scoring import score
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     for heading in ("split", "domain", "cases", r"MRE \[mm]", "95 % interval", "SDR@2", "SDR@4"):
         table.add_column(heading, justify="left" if heading in {"split", "domain"} else "right", no_wrap=True)
     notes: dict[str, None] = {}
