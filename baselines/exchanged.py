@@ -66,6 +66,8 @@ def exchanged(
     from rich.console import Console
     from rich.table import Table
 
+    from baselines.common.trials import over_seeds
+
     names = [name.strip() for name in methods.split(",")]
     for name in names:
         method_of(name)  # refuses an unknown one before anything long starts
@@ -94,8 +96,7 @@ def exchanged(
             cells = [Cell(name, centre, seed) for seed in parse_seeds(seeds)]
             found = [_mre_by_centre(cell, settings, sets, out / preset) for cell in cells]
             for greys in GREYS:
-                values = [[f[greys][c] for f in found] for c in CENTRES]
-                texts = [f"{np.mean(v):.2f}" + (f" ± {np.std(v):.2f}" if len(v) > 1 else "") for v in values]
+                texts = [over_seeds([f[greys][c] for f in found]) for c in CENTRES]
                 shown = (f"({v})" if c == centre else v for c, v in zip(CENTRES, texts, strict=True))
                 table.add_row(name, centre, greys, *shown)
     console.print(table)
@@ -155,10 +156,11 @@ def _settings(method: str, preset: str) -> Settings:
 def _cases_of(centre: str, settings: Settings, data_dir: Path | None) -> TrainingSet:
     from baselines.common.data import join, load_training_set
 
-    pretraining = settings.method.pretraining_for(3)
-    masks = bool(pretraining and pretraining.needs == "mask")
     return join(
-        [load_training_set(s, settings.preset, data_dir, masks=masks, references=True) for s in CENTRES[centre]]
+        [
+            load_training_set(s, settings.preset, data_dir, masks=settings.masks, references=True)
+            for s in CENTRES[centre]
+        ]
     )
 
 

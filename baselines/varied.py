@@ -89,6 +89,7 @@ def varied(
 
     from baselines.common.config import get_preset
     from baselines.common.running import ensure_phantom
+    from baselines.common.trials import over_seeds
 
     chosen = [method_of(name.strip()) for name in methods.split(",")]
     named = {name.strip(): _variation(name.strip()) for name in variations.split(",")}
@@ -106,7 +107,7 @@ def varied(
                 continue
             folder = out / track / preset / method.name.lower() / name
             found = [_validation_mre(method, track, variation, the_preset, s, folder, data_dir) for s in numbers]
-            cells.append(f"{np.mean(found):.2f}" + (f" ± {np.std(found):.2f}" if len(found) > 1 else ""))
+            cells.append(over_seeds(found))
         table.add_row(variation.text, *cells)
     console = Console(soft_wrap=True)
     console.print(f"Average MRE on {the_track.validation}, mm, {len(numbers)} seed{'s' * (len(numbers) > 1)}")
@@ -129,9 +130,7 @@ def _validation_mre(
 
     the_track = get_track(track)
     settings = trial_settings(method, track, variation.preset(preset), selection_splits(the_track, "target-val")[1])
-    pretraining = method.pretraining_for(preset.dimension)
-    masks = bool(pretraining and pretraining.needs == "mask")
-    training = load_training_set(the_track.train, settings.preset, data_dir, masks=masks)
+    training = load_training_set(the_track.train, settings.preset, data_dir, masks=settings.masks)
     training = training.subset(variation.keep(len(training)))
     validation = load_training_set(the_track.validation, settings.preset, data_dir)
     title = f"{method.name} · {variation.text}"

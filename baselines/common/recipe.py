@@ -76,6 +76,12 @@ class Settings:
         }
 
     @property
+    def masks(self) -> bool:
+        """Whether training cases need their masks."""
+        pretraining = self.method.pretraining_for(self.preset.dimension)
+        return bool(pretraining and pretraining.needs == "mask")
+
+    @property
     def training_data(self) -> list[str]:
         """Names of everything trained on, as predictions declare it."""
         return [get_track(self.track).train]

@@ -152,10 +152,8 @@ def _load(
 ) -> tuple[TrainingSet, TrainingSet]:
     from baselines.common.data import load_training_set, withhold_fifths
 
-    pretraining = settings.method.pretraining_for(settings.preset.dimension)
-    masks = bool(pretraining and pretraining.needs == "mask")
     with preparing(progress) as on_case:
-        training = load_training_set(track.train, settings.preset, data_dir, masks=masks, progress=on_case)
+        training = load_training_set(track.train, settings.preset, data_dir, masks=settings.masks, progress=on_case)
         if validation_split is None:
             return withhold_fifths(training)
         return training, load_training_set(validation_split, settings.preset, data_dir, progress=on_case)

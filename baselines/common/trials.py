@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import typer
 from torch import nn
 
@@ -28,6 +30,15 @@ def trial_settings(method: Method, track: str, preset: Preset, selection: str) -
         device=device,
         precision=choose_precision(preset.precision, device),
     )
+
+
+def over_seeds(values: Sequence[float]) -> str:
+    """Return the mean over seeds as tables show it, with the standard deviation where there are several.
+
+    >>> over_seeds([1.0]), over_seeds([1.0, 2.0])
+    ('1.00', '1.50 ± 0.50')
+    """
+    return f"{np.mean(values):.2f}" + (f" ± {np.std(values):.2f}" if len(values) > 1 else "")
 
 
 def trained(
