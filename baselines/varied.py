@@ -20,7 +20,8 @@ from dgmld_bench.splits import get_track
 
 if TYPE_CHECKING:
     from baselines.common.config import Preset
-    from baselines.common.method import Method
+    from baselines.common.data import TrainingSet
+    from baselines.common.recipe import Settings
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,9 @@ def varied(
     from rich.table import Table
 
     from baselines.common.config import get_preset
+    from baselines.common.data import selection_splits
     from baselines.common.running import ensure_phantom
-    from baselines.common.trials import over_seeds
+    from baselines.common.trials import over_seeds, trial_settings
 
     chosen = [method_of(name.strip()) for name in methods.split(",")]
     named = {name.strip(): _variation(name.strip()) for name in variations.split(",")}
@@ -99,14 +101,18 @@ def varied(
     table = Table("varied", box=None, pad_edge=False, header_style="bold", padding=(0, 2))
     for method in chosen:
         table.add_column(method.name, no_wrap=True)
+    selection = selection_splits(the_track, "target-val")[1]
+    plain = [trial_settings(method, track, the_preset, selection) for method in chosen]
+    data = [_load(settings, data_dir) for settings in plain]
     for name, variation in named.items():
         cells = []
-        for method in chosen:
+        for settings, cases in zip(plain, data, strict=True):
+            method = settings.method
             if variation.of_pretraining and not method.pretraining:
                 cells.append("–")
                 continue
             folder = out / track / preset / method.name.lower() / name
-            found = [_validation_mre(method, track, variation, the_preset, s, folder, data_dir) for s in numbers]
+            found = [_validation_mre(settings, variation, seed, cases, folder) for seed in numbers]
             cells.append(over_seeds(found))
         table.add_row(variation.text, *cells)
     console = Console(soft_wrap=True)
@@ -120,20 +126,26 @@ def _variation(name: str) -> Variation:
     return VARIATIONS[name]
 
 
+def _load(settings: Settings, data_dir: Path | None) -> tuple[TrainingSet, TrainingSet]:
+    """Return training and validation cases; no variation changes the grid."""
+    from baselines.common.data import load_training_set
+
+    track = get_track(settings.track)
+    training = load_training_set(track.train, settings.preset, data_dir, masks=settings.masks)
+    return training, load_training_set(track.validation, settings.preset, data_dir)
+
+
 def _validation_mre(
-    method: Method, track: str, variation: Variation, preset: Preset, seed: int, folder: Path, data_dir: Path | None
+    settings: Settings, variation: Variation, seed: int, data: tuple[TrainingSet, TrainingSet], folder: Path
 ) -> float:
     """Train unless that was done before; returns the error on the validation split at the epoch that it chose."""
-    from baselines.common.data import load_training_set, selection_splits
     from baselines.common.recipe import validation_mre
-    from baselines.common.trials import trained, trial_settings
+    from baselines.common.trials import trained
 
-    the_track = get_track(track)
-    settings = trial_settings(method, track, variation.preset(preset), selection_splits(the_track, "target-val")[1])
-    training = load_training_set(the_track.train, settings.preset, data_dir, masks=settings.masks)
+    settings = replace(settings, preset=variation.preset(settings.preset))
+    training, validation = data
     training = training.subset(variation.keep(len(training)))
-    validation = load_training_set(the_track.validation, settings.preset, data_dir)
-    title = f"{method.name} · {variation.text}"
+    title = f"{settings.method.name} · {variation.text}"
     network = trained(settings, seed, training, validation, folder / f"seed-{seed}", title)
     return validation_mre(network, validation, settings)
 
