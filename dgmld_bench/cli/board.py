@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, file_argument
+from dgmld_bench.cli.terminal import make_console, progress_bars
 
 if TYPE_CHECKING:
     from dgmld_bench.predictions import Predictions
@@ -33,14 +35,11 @@ def build(root: Root = Path(), data_dir: DataDir = None, json: JsonPath = None) 
 
     Writes leaderboard/results.csv, README.md, errors/ and site/. The same inputs give the same bytes.
     """
-    from rich.progress import Progress
-
     from dgmld_bench.leaderboard.publish import publish
 
     _check_root(root)
-    with Progress(transient=True) as progress:
-        task = progress.add_task("submissions", total=None)
-        board = publish(root, data_dir, lambda done, total: progress.update(task, completed=done, total=total))
+    with progress_bars(make_console(stderr=True)) as report:
+        board = publish(root, data_dir, partial(report, "submissions"))
     counts = [
         {
             "split": split.split.name,
@@ -74,7 +73,8 @@ def check(
     from dgmld_bench.leaderboard.check import find_differences
 
     _check_root(root)
-    problems = find_differences(root, data_dir, base)
+    with progress_bars(make_console(stderr=True)) as report:
+        problems = find_differences(root, data_dir, base, partial(report, "submissions"))
     emit_json(problems, json)
     if str(json) != "-":
         for problem in problems:

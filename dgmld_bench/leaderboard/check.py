@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from dgmld_bench.leaderboard.build import Progress
 from dgmld_bench.leaderboard.publish import OUTPUTS, RESULTS, SITE, publish
 from dgmld_bench.leaderboard.revisions import read_file
 
@@ -16,7 +17,9 @@ TOLERANCE = 1e-6
 Rows = dict[tuple[str, ...], dict[str, str]]
 
 
-def find_differences(root: Path, data_dir: Path | None = None, base: str | None = None) -> list[str]:
+def find_differences(
+    root: Path, data_dir: Path | None = None, base: str | None = None, progress: Progress | None = None
+) -> list[str]:
     """Build the board anew in a temporary folder and return what is wrong with the committed one.
 
     The board is stale when a file differs; worse, and said first, is a row that vanished or a score that moved by more
@@ -30,6 +33,8 @@ def find_differences(root: Path, data_dir: Path | None = None, base: str | None 
     base : str, optional
         A commit whose board must not lose a row or move a score either: a pull request's base. Without it, only the
         board as it is committed now is compared.
+    progress : callable, optional
+        Called with how many submissions are done and how many there are.
 
     Raises
     ------
@@ -41,7 +46,7 @@ def find_differences(root: Path, data_dir: Path | None = None, base: str | None 
         for folder in ("submissions", "leaderboard"):
             if (root / folder).is_dir():
                 shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("site"))
-        publish(copy, data_dir)
+        publish(copy, data_dir, progress)
         results = root / RESULTS
         texts = [results.read_text("utf-8") if results.is_file() else ""]
         if base is not None:
