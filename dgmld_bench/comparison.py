@@ -28,12 +28,15 @@ class MethodErrors:
     name : str
     ids, landmarks : tuple of str
     errors_mm : array, shape (seed, case, landmark)
+    reference_sha256 : str
+        Of the reference that they were measured against.
     """
 
     name: str
     ids: tuple[str, ...]
     landmarks: tuple[str, ...]
     errors_mm: Array
+    reference_sha256: str
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,15 @@ def compare(a: MethodErrors, b: MethodErrors) -> Comparison:
     Raises
     ------
     DataError
-        When landmarks differ or no point is common to both.
+        When landmarks or references differ, or no point is common to both.
     """
     if a.landmarks != b.landmarks:
         raise DataError(f"'{a.name}' and '{b.name}' have different landmarks")
+    if a.reference_sha256 != b.reference_sha256:
+        raise DataError(
+            f"'{a.name}' and '{b.name}' were measured against different references "
+            f"({a.reference_sha256[:12]} and {b.reference_sha256[:12]}); score both on the same data"
+        )
     common = tuple(i for i in a.ids if i in set(b.ids))
     if not common:
         raise DataError(f"'{a.name}' and '{b.name}' have no case in common")
@@ -103,7 +111,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
     figure = Figure(figsize=(11, max(5.0, 0.3 * len(rows))), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
 
-    top = float(np.nanmax([x, y])) * 1.05
+    top = max(float(np.nanmax([x, y])) * 1.05, 0.1)  # also where nothing errs
     left.fill_between([0, top], [0, top], top, color="#2563eb", alpha=0.06, linewidth=0)
     left.plot([0, top], [0, top], color="0.6", linewidth=1)
     left.scatter(x, y, s=14, color="#2563eb", alpha=0.7)

@@ -87,10 +87,12 @@ def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
+        with path.open("rb") as stream:  # of a pipe nobody knows the size before
+            data = stream.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            size = max(path.stat().st_size, len(data))
             raise DataError(f"{path}: {size:,} bytes; at most {max_bytes:,} are read")
-        text = path.read_bytes().decode("utf-8")
+        text = data.decode("utf-8")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (IsADirectoryError, PermissionError) as error:

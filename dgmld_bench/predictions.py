@@ -288,7 +288,11 @@ class Predictions(BaseModel):
         DataError
             Naming file, seed, split, case and landmark of the first fault.
         """
-        value = read_json(Path(path), max_bytes=max_bytes)
+        return cls.from_json(read_json(Path(path), max_bytes=max_bytes), path)
+
+    @classmethod
+    def from_json(cls, value: Any, path: Path | str) -> Predictions:
+        """Check what a predictions file holds; DataError as :meth:`load` says, naming ``path``."""
         if not isinstance(value, dict):
             raise DataError(f"{path}: expected a JSON object, got {json_type(value)}")
         if "format" not in value:
@@ -335,7 +339,7 @@ def read_predictions(
             raise UsageError(f"--space {space} does not fit split '{split.name}' ({landmark_set.dimension}D)")
     value = read_json(Path(path))
     if isinstance(value, dict) and "format" in value:
-        predictions = Predictions.load(path)
+        predictions = Predictions.from_json(value, path)
         if space is not None and space != predictions.space:
             raise UsageError(f"{path} says its space is '{predictions.space}'; --space {space} contradicts it")
         return predictions

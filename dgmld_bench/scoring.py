@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 PROTOCOL = 1
+N_SEEDS = 3
+"""Runs that the protocol asks for."""
 
 MeanStd = dict[str, float | None]
 """``mean`` and ``std`` over seeds; None where there is none."""
@@ -283,6 +285,8 @@ def score_against(
     n_expected = int(reference.exists.sum()) * len(seeds)
     n_missing = n_expected - int((~np.isnan(errors_mm)).sum())
     notes = _notes(reference, n_missing, n_expected, len(seeds))
+    if missing and not n_missing:
+        notes += ("incomplete: points are not predicted, though none that the reference has",)
     complete = not missing and len(reference.ids) >= reference.split.n_cases
     return Score(
         reference=reference,
@@ -357,8 +361,8 @@ def _notes(reference: Reference, n_missing: int, n_expected: int, n_seeds: int) 
             f"missing in the reference: {counts['missing']} of {reference.exists.size} points; a radial error is over "
             "the cases that have the point" + (f", and the Average is without {', '.join(never)}" if never else "")
         )
-    if n_seeds < 3:
-        notes.append(f"{n_seeds} of 3 seeds")
+    if n_seeds < N_SEEDS:
+        notes.append(f"{n_seeds} of {N_SEEDS} seeds")
     return tuple(notes)
 
 

@@ -21,6 +21,9 @@ from dgmld_bench.metrics import mean_radial_error
 Array = NDArray[np.float64]
 
 N_RESAMPLES = 10_000
+DIGITS = 9
+"""Decimals, in millimetres, to which errors are told apart: what lies below depends on the order of a sum."""
+
 _SEED = 20_250_225
 
 
@@ -98,10 +101,10 @@ def bootstrap_interval(errors_mm: ArrayLike, *, level: float = 0.95) -> tuple[fl
     Returns
     -------
     (low, high) or None
-        None for a single case, which says nothing about others.
+        None for a single case, which says nothing about others, also where the others have no value.
     """
     array = np.asarray(errors_mm, dtype=np.float64)
-    if array.shape[1] < 2:
+    if (~np.isnan(array)).any(axis=(0, 2)).sum() < 2:
         return None
     low, high = np.nanquantile(bootstrap_averages(array), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
@@ -157,24 +160,36 @@ def paired_difference(a_mm: ArrayLike, b_mm: ArrayLike) -> PairedDifference:
     DataError
         When no point is left.
     """
-    from scipy.stats import rankdata
-
     a, b = np.asarray(a_mm, dtype=np.float64), np.asarray(b_mm, dtype=np.float64)
     lacking = np.isnan(np.concatenate([a, b])).any(axis=0)  # (case, landmark)
     if lacking.all():
         raise DataError("no point is predicted by every run of both methods")
     a, b = (np.where(lacking, np.nan, e)[:, ~np.all(lacking, axis=1)] for e in (a, b))
-    per_case = case_means(a) - case_means(b)
-    changed = per_case[per_case != 0]
-    ranks = rankdata(np.abs(changed))
-    effect = float((ranks * np.sign(changed)).sum() / ranks.sum()) if changed.size else 0.0
+    per_case = (case_means(a) - case_means(b)).round(DIGITS)
     interval = None
     if len(per_case) > 1:
         resampled = bootstrap_averages(a, method=0) - bootstrap_averages(b, method=1)
         low, high = np.nanquantile(resampled, [0.025, 0.975])
         interval = float(low), float(high)
     difference = float(mean_radial_error(a).mean() - mean_radial_error(b).mean())
-    return PairedDifference(difference, interval, float(_wilcoxon(per_case[:, None])[0]), effect, len(per_case))
+    p = float(_wilcoxon(per_case[:, None])[0])
+    return PairedDifference(difference, interval, p, rank_biserial(per_case), len(per_case))
+
+
+def rank_biserial(differences: ArrayLike) -> float:
+    """Return the matched-pairs rank-biserial correlation (Kerby 2014): -1 where every difference is negative, to 1.
+
+    Zeros and NaN are left out; 0 where nothing remains.
+
+    >>> rank_biserial([-1.0, -2.0, 3.0, 0.0])
+    0.0
+    """
+    from scipy.stats import rankdata
+
+    values = np.asarray(differences, dtype=np.float64)
+    values = values[~np.isnan(values) & (values != 0)]
+    ranks = rankdata(np.abs(values))
+    return float((ranks * np.sign(values)).sum() / ranks.sum()) if values.size else 0.0
 
 
 def _wilcoxon(differences: Array) -> Array:
@@ -183,7 +198,9 @@ def _wilcoxon(differences: Array) -> Array:
 
     p = np.ones(differences.shape[1])
     counted = ~np.isnan(differences) & (differences != 0)
-    whole = counted.all(axis=0)
+    # One tie makes scipy approximate the p of the whole array: only columns without any go together.
+    tied = (np.diff(np.sort(np.abs(differences), axis=0), axis=0) == 0).any(axis=0)
+    whole = counted.all(axis=0) & ~tied
     if whole.any():
         p[whole] = wilcoxon(differences[:, whole]).pvalue
     for column in np.flatnonzero(~whole & counted.any(axis=0)):
@@ -216,7 +233,8 @@ class Ranking:
     low, high : array of int, shape (method,)
         Ends of the 95 % bootstrap interval of the rank.
     group : array of int, shape (method,)
-        Tie groups: 1 holds the best method and every method that cannot be told from it, and so on.
+        Tie groups: 1 holds the best method and every method that is not significantly worse, 2 the best of the
+        others and those not significantly worse than that one, and so on.
     p : array, shape (method, method)
         Holm-adjusted paired tests between all methods; 1 on the diagonal.
     """
@@ -236,8 +254,8 @@ def rank_methods(errors_mm: Sequence[ArrayLike], *, alpha: float = 0.05, n_resam
     errors_mm : sequence of arrays, shape (seed, case, landmark)
         One per method; the same cases in the same order, any number of seeds.
     alpha : float
-        Significance level that separates tie groups: a group is a leader and the methods after it whose paired
-        difference from the leader is not significant after Holm's correction over all pairs.
+        Significance level of "worse" in the tie groups: the paired test against the group's best method, after
+        Holm's correction over all pairs, and more of the rank sum on the side of that method.
 
     Returns
     -------
@@ -247,23 +265,24 @@ def rank_methods(errors_mm: Sequence[ArrayLike], *, alpha: float = 0.05, n_resam
 
     methods = [np.asarray(e, dtype=np.float64) for e in errors_mm]
     n = len(methods)
-    averages = np.array([mean_radial_error(e).mean() for e in methods])
+    averages = np.array([mean_radial_error(e).mean() for e in methods]).round(DIGITS)
     order = np.argsort(averages, kind="stable")
     rank = 1 + (averages < averages[:, None]).sum(axis=1)
     resampled = np.stack([bootstrap_averages(e, n_resamples, method=i) for i, e in enumerate(methods)], axis=1)
-    resampled = np.nan_to_num(resampled, nan=np.inf)  # (resample, method); one without any value comes last
+    resampled = np.nan_to_num(resampled.round(DIGITS), nan=np.inf)  # (resample, method); without a value: last
     best, worst = (rankdata(resampled, ends, axis=1) for ends in ("min", "max"))  # methods that tie share these ranks
     low = np.quantile(best, 0.025, axis=0, method="nearest").astype(int)
     high = np.quantile(worst, 0.975, axis=0, method="nearest").astype(int)
-    p = pairwise_tests([case_means(e) for e in methods])
+    means = [case_means(e) for e in methods]
+    p = pairwise_tests(means)
     group = np.zeros(n, dtype=int)
-    leader = -1
-    for place, method in enumerate(order):
-        if place == 0 or p[leader, method] < alpha:
-            leader = method
-            group[method] = group.max() + 1
-        else:
-            group[method] = group[leader]
+    while not group.all():
+        others = [m for m in order if not group[m]]
+        best_of = others[0]
+        number = group.max() + 1
+        for m in others:
+            if p[best_of, m] >= alpha or rank_biserial((means[m] - means[best_of]).round(DIGITS)) <= 0:
+                group[m] = number
     return Ranking(rank, np.minimum(low, rank), np.maximum(high, rank), group, p)
 
 
@@ -280,7 +299,7 @@ def pairwise_tests(means_mm: Sequence[ArrayLike]) -> Array:
     if not pairs:
         return result
     values = np.asarray(means_mm, dtype=np.float64)
-    p = _wilcoxon(np.stack([values[i] - values[j] for i, j in pairs], axis=1))
+    p = _wilcoxon(np.stack([values[i] - values[j] for i, j in pairs], axis=1).round(DIGITS))
     for (i, j), adjusted in zip(pairs, holm(p), strict=True):
         result[i, j] = result[j, i] = adjusted
     return result

@@ -100,7 +100,7 @@ def _split(name: str, place: int, submissions: Sequence[Submission]) -> SplitBoa
             for j, k in enumerate(chosen):
                 fields = (int(a[j]) for a in (ranking.rank, ranking.low, ranking.high, ranking.group))
                 rows[k] = replace(rows[k], rank=Rank(*fields))
-    return SplitBoard(split, tuple(str(c) for c in range(split.n_cases)), (*rows, *_others(split.n_cases, landmarks)))
+    return SplitBoard(split, (*rows, *_others(split.n_cases, landmarks)))
 
 
 def measured(entry: Submission, errors: np.ndarray, biometrics: bool = True) -> Row:

@@ -20,7 +20,7 @@ def submission(
 ) -> Predictions:
     """Return predictions of split ``isbi``, off to the right by shift, seed, and 0 to 2 px from case to case."""
     values = {"selection": "target-val", "training_data": ["isbi-train"], **changes}
-    predictions = Predictions(track="ceph", method=method, backbone="unet", **values)
+    predictions = Predictions(track="ceph", method=method, **{"backbone": "unet", **values})
     for case in load_split("isbi", references=True, data_dir=data):
         for seed in seeds:
             moved = case.landmarks + np.array([shift_px + seed + int(case.id) % 3, 0])

@@ -15,7 +15,7 @@ ERRORS = np.random.default_rng(3).gamma(2, size=(2, 20, 6))
 
 
 def method(errors=ERRORS, ids=IDS, name="A"):
-    return MethodErrors(name, ids, CEREBELLUM.names, np.asarray(errors))
+    return MethodErrors(name, ids, CEREBELLUM.names, np.asarray(errors), "0" * 64)
 
 
 def test_a_shift_of_one_landmark_is_found_where_it_is():

@@ -76,7 +76,7 @@ def test_measured_rows_stand_below_reported_ones_and_have_a_best_of_their_own(pa
     feta = paper["dgmld"].splits[1]
     rows = [measured("b", "BaPDG", 3.0), measured("x", "Mine", 2.0), measured("w", "Waits", 1.0, kind="awaiting")]
     rows += [measured("i", "Half", 1.0, flags=("incomplete",))]
-    split = SplitBoard(feta.split, (), (*feta.rows, *rows))
+    split = SplitBoard(feta.split, (*feta.rows, *rows))
     layout = table(TrackBoard(get_track("dgmld"), (split,)), 2)
     assert [line.labels[2] for line in layout.blocks[0]][5:] == ["BaPDG", "Mine"]
     assert [b[2:] for b in bold(layout) if b[3] == "Average"][:2] == [
@@ -95,7 +95,7 @@ def test_table_4_takes_measured_variants_where_there_are_two(paper):
         measured("b", "BaPDG", 3.0),
         measured("v", "BaPDG", 9.0, "vitpose"),
     )
-    track = TrackBoard(get_track("open"), (SplitBoard(split, (), rows),))
+    track = TrackBoard(get_track("open"), (SplitBoard(split, rows),))
     ((line,),) = table(track, 4).blocks
     assert line.labels == ("open-sb", "unet") and [v and v.mean for v in line.cells] == [None, 4.0, 3.0]
     assert line.best == {2}
@@ -106,13 +106,13 @@ def test_numbers_in_the_csv_are_rounded_to_a_millionth_and_every_landmark_has_it
     one = next(r for r in lines if r["split"] == "feta" and r["method"] == "BaPDG" and r["backbone"] == "unet")
     assert (one["TCD2_mm"], one["TCD2_std"], one["mre_mm"], one["mre_std"]) == ("4.6", "1.97", "2.75", "0.48")
     assert one["sella_mm"] == "" and one["rank"] == ""
-    split = SplitBoard(get_split("feta"), (), (measured("a", "=A()", 1 / 3),))
+    split = SplitBoard(get_split("feta"), (measured("a", "=A()", 1 / 3),))
     text = results_csv(Board(1, (TrackBoard(get_track("dgmld"), (split,)),)))
     assert ",0.333333,0.1," in text and ",'=A()," in text
 
 
 def test_markdown_takes_names_as_text():
-    split = SplitBoard(get_split("feta"), (), (measured("a", "<b>|`[x](http://y)", 1.0, "www.example.org"),))
+    split = SplitBoard(get_split("feta"), (measured("a", "<b>|`[x](http://y)", 1.0, "www.example.org"),))
     text = readme(Board(1, (TrackBoard(get_track("dgmld"), (split,)),)))
     assert r"&lt;b&gt;\|\`\[x\](http&#58;//y) | www&#46;example.org" in text
     assert "](site/figures/feta-www.example.org.svg)" in text

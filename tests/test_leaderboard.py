@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from dgmld_bench.cases import load_split
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.leaderboard.build import build_board
@@ -96,6 +97,51 @@ def test_the_check_sees_what_vanished_moved_and_went_stale(repository, data):
     assert any(p.startswith("stale: leaderboard/results.csv") for p in problems)
 
 
+def test_the_check_misses_records_that_are_gone_or_old(repository, data):
+    publish(repository, data)
+    errors = repository / "leaderboard/errors/ceph"
+    (errors / "good-unet/isbi.json").unlink()
+    (errors / "old-unet").mkdir()
+    (errors / "old-unet/isbi.json").write_text("{}")
+    gone, old = find_differences(repository, data)
+    assert gone.startswith("stale: leaderboard/errors/ceph/good-unet/isbi.json")
+    assert old == "stale: leaderboard/errors/ceph/old-unet/isbi.json is of an earlier board"
+
+
+@pytest.mark.parametrize(
+    "damage", [b"<<<<<<< HEAD\n", b"\xff\0,\r", b"ceph,isbi,measured,good-unet,a,b,c,d\n", b"9" * 200_000]
+)
+def test_the_check_reads_a_damaged_table(repository, data, damage):
+    publish(repository, data)
+    results = repository / "leaderboard/results.csv"
+    text = results.read_bytes()
+    for damaged in (damage + text, text + damage, text.replace(b",0.7", b",abc" + damage)):
+        results.write_bytes(damaged)
+        assert any(p.startswith("stale: leaderboard/results.csv") for p in find_differences(repository, data))
+
+
+def test_a_perfect_submission_is_shown(repository, data):
+    for path in (repository / "submissions/ceph").iterdir():
+        path.unlink()
+    exact = submission(data, "Exact", 0, seeds=(0,))
+    for cases in exact.runs[0].predictions.values():
+        for case in load_split("isbi", references=True, data_dir=data):
+            cases[case.id] = dict(zip(case.landmark_set.names, case.landmarks.tolist(), strict=True))
+    exact.save(repository / "submissions/ceph/exact-unet.json")
+    publish(repository, data)
+    assert rows(build_board(repository, data))["exact-unet"].average.mean == 0.0
+
+
+def test_names_that_are_nearly_alike_have_pages_and_pictures_of_their_own(repository, data):
+    for name, backbone in (("a+b", "unet"), ("a-b", "unet"), ("a-b", "UNet-2"), ("c", "UNET"), ("c", "unet 2")):
+        one = submission(data, name, 3, backbone=backbone)
+        one.save(repository / f"submissions/ceph/{slug(name)}-{slug(backbone)}{'-x' * (backbone == 'UNET')}.json")
+    publish(repository, data)
+    site = repository / "leaderboard/site"
+    assert len(list((site / "submissions/ceph").iterdir())) == 3 + 5
+    assert len(list((site / "figures").iterdir())) == 4
+
+
 def test_hostile_submissions_are_refused_in_one_line_each(repository, data):
     folder = repository / "submissions/ceph"
     good = json.loads((folder / "good-unet.json").read_text())
@@ -114,6 +160,7 @@ def test_hostile_submissions_are_refused_in_one_line_each(repository, data):
     (repository / "submissions/open").mkdir()
     assert "its track is 'ceph'" in fault(write("../open/good-unet.json"))
     assert "unknown key" in fault(write("good-unet-b.json", shell="rm"))
+    assert "not beginning with reported-" in fault(write("reported-2-unet.json", method="Reported", backbone="2-unet"))
     assert "'training_data' is missing" in fault(write("good-unet-c.json", training_data=[]))
     del good["selection"]
     assert "'selection' is missing" in fault(write("good-unet-a.json"))
@@ -144,12 +191,15 @@ def test_the_papers_landmark_means_average_to_the_printed_average():
 def test_submit_puts_predictions_in_their_place_once(repository, data, tmp_path):
     source = tmp_path / "run"
     submission(data, "My Model", 1, seeds=(0,)).save(source / "predictions.json")
-    (source / "run.json").write_text(json.dumps({"parameters": 7, "training_seconds": 1.5, "finished": "now"}))
 
     def submit(*extra):
         command = [sys.executable, "-m", "dgmld_bench", "submit", source / "predictions.json", "--root", repository]
         return subprocess.run([*map(str, command), *extra], capture_output=True, text=True, check=False)
 
+    (source / "run.json").write_text("[]")
+    faulty = submit("--tag", "x")
+    assert faulty.returncode == 1 and "run.json: expected a JSON object, got an array" in faulty.stderr
+    (source / "run.json").write_text(json.dumps({"parameters": 7, "training_seconds": 1.5, "finished": "now"}))
     first = submit("--tag", "x")
     assert first.returncode == 0, first.stderr
     assert "git add submissions/ceph/my-model-unet-x.json submissions/ceph/my-model-unet-x.run.json" in first.stdout
@@ -191,6 +241,14 @@ def test_rows_of_the_board_are_compared_without_reference_data(repository, data,
     assert unknown.returncode == 2 and "did you mean 'good-unet'?" in unknown.stderr
     file = compare(repository / "submissions/ceph/good-unet.json", "bad-unet")
     assert file.returncode == 1 and "isbi" in file.stderr
+    path = repository / "leaderboard/errors/ceph/bad-unet/isbi.json"
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps({**value, "reference_sha256": "0" * 64}))
+    other = compare("good-unet", "bad-unet")
+    assert other.returncode == 1 and "measured against different references" in other.stderr
+    path.write_text(json.dumps({**value, "protocol": 0}))
+    old = compare("good-unet", "bad-unet")
+    assert old.returncode == 1 and "are of scoring protocol 0, not" in old.stderr
 
 
 def test_a_record_made_and_the_same_record_read_have_the_same_means(tmp_path):

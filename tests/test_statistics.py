@@ -129,6 +129,45 @@ def test_equal_methods_share_their_ranks():
     assert ranking.low.tolist() == [1, 3, 1] and ranking.high.tolist() == [2, 3, 2]
 
 
+def test_the_same_errors_once_and_thrice_are_equal():
+    errors = RNG.gamma(2, size=(1, 55, 6)).round(6)
+    thrice = np.repeat(errors, 3, axis=0)  # a sum over eighteen has another last bit than one over six
+    ranking = statistics.rank_methods([thrice, errors])
+    assert (ranking.rank.tolist(), ranking.group.tolist(), ranking.p.min()) == ([1, 1], [1, 1], 1.0)
+    assert statistics.paired_difference(thrice, errors).effect_size == 0.0
+
+
+def _of_cases(means):
+    """Errors of one run and one landmark whose mean per case is given."""
+    return np.asarray(means, dtype=np.float64)[None, :, None]
+
+
+def test_a_method_that_is_better_in_most_cases_is_not_in_a_later_group():
+    leader = np.full(40, 2.0)
+    other = leader - 0.5 - np.arange(40) / 1000
+    other[:3] = 12.0  # three cases far off make its Average the higher one
+    ranking = statistics.rank_methods([_of_cases(leader), _of_cases(other)])
+    assert ranking.rank.tolist() == [1, 2] and ranking.p[0, 1] < 0.001
+    assert ranking.group.tolist() == [1, 1]
+
+
+def test_a_later_group_is_worse_than_the_best_of_every_earlier_one():
+    leader = 2.0 + np.arange(40) / 100
+    worse = leader + 0.1 + np.arange(40) / 1e4
+    erratic = leader + np.where(np.arange(40) % 2, 0.5, -0.5) * (1 + np.arange(40))
+    ranking = statistics.rank_methods([_of_cases(e) for e in (leader, worse, erratic)])
+    assert ranking.rank.tolist() == [1, 2, 3]
+    assert ranking.p[0, 1] < 0.001 and ranking.p[0, 2] > 0.05
+    assert ranking.group.tolist() == [1, 2, 1]
+
+
+def test_a_tie_elsewhere_does_not_move_a_p_value():
+    means = RNG.random((3, 15))
+    raw = stats.wilcoxon(means[0], means[1]).pvalue
+    means[2] = means[1] + np.r_[0.25, -0.25, RNG.random(13)]  # two differences of the same size
+    assert statistics._wilcoxon(np.stack([means[0] - means[1], means[2] - means[1]], axis=1).round(9))[0] == raw
+
+
 def test_rank_intervals_do_not_depend_on_seeds_of_equal_number_going_together():
     base = RNG.gamma(2, size=(1, 100, 6))
     a, b = (base + np.array(shift)[:, None, None] for shift in ([-0.5, 0, 0.5], [-0.4, 0.1, 0.6]))

@@ -154,7 +154,7 @@ def submit(
         dgmld-bench submit runs/open/bapdg-unet-small/predictions.json
     """
     from dgmld_bench.errors import DataError, UsageError
-    from dgmld_bench.files import read_json, write_json
+    from dgmld_bench.files import write_json
     from dgmld_bench.leaderboard.submissions import FOLDER, SIDECAR, find_faults, quote_run, submission_id
     from dgmld_bench.predictions import Predictions
 
@@ -169,9 +169,10 @@ def submit(
     if place.exists():
         raise UsageError(f"{place} is there already; choose another --tag")
     run = file.with_name("run.json")
+    quoted = quote_run(run) if run.is_file() else None
     predictions.save(place)
-    if run.is_file():
-        write_json(sidecar, quote_run(read_json(run)))
+    if quoted is not None:
+        write_json(sidecar, quoted)
     faults = find_faults(place, root)
     if faults:
         place.unlink()

@@ -71,7 +71,8 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Metho
 
     result = score(path, split, data_dir=data_dir)
     name = f"{result.predictions.method} · {result.predictions.backbone}"
-    return MethodErrors(name, result.reference.ids, result.reference.landmark_set.names, result.errors_mm)
+    reference = result.reference
+    return MethodErrors(name, reference.ids, reference.landmark_set.names, result.errors_mm, reference.sha256)
 
 
 def _print(result: Comparison, split: str) -> None:

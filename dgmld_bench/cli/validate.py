@@ -50,8 +50,9 @@ def validate(
 
 def _validate(file: Path) -> dict[str, Any]:
     from dgmld_bench.errors import DataError
-    from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, find_faults
+    from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, SIDECAR, find_faults, read_provenance
     from dgmld_bench.predictions import Predictions
+    from dgmld_bench.scoring import N_SEEDS
     from dgmld_bench.validation import find_problems
 
     place = file.absolute()
@@ -59,12 +60,15 @@ def _validate(file: Path) -> dict[str, Any]:
     problems: list[str] = []
     summary = ""
     try:
+        if file.name.endswith(SIDECAR):
+            read_provenance(file.with_name(file.name.removesuffix(SIDECAR) + ".json"))
+            return {"file": str(file), "valid": True, "summary": "how a submission was made", "problems": []}
         if root is not None:
             problems = find_faults(place, root)
         if not problems:
             predictions = Predictions.load(file, max_bytes=MAX_BYTES)
             problems = find_problems(predictions)
-            summary = f"{len(predictions.seeds)} of 3 seeds, splits {', '.join(predictions.splits)}"
+            summary = f"{len(predictions.seeds)} of {N_SEEDS} seeds, splits {', '.join(predictions.splits)}"
             wanted = [k for k in ("selection", "training_data") if not getattr(predictions, k)]
             if wanted:
                 summary += f"; a submission also needs {' and '.join(wanted)}"

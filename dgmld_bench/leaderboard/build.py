@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from dgmld_bench import metrics
 from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submission, TrackBoard, Value
-from dgmld_bench.leaderboard.records import ERRORS, Record, read_record, record_of, record_path, write_record
+from dgmld_bench.leaderboard.records import DIGITS, ERRORS, Record, read_record, record_of, record_path, write_record
 from dgmld_bench.leaderboard.reported import Reported, read_reported, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
-from dgmld_bench.scoring import PROTOCOL, Reference, Score, load_reference, score_against
+from dgmld_bench.scoring import N_SEEDS, PROTOCOL, Reference, Score, load_reference, score_against
 from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split
 from dgmld_bench.statistics import bootstrap_interval, rank_agreement, rank_methods
 
@@ -124,7 +124,7 @@ def _annotator(reference: Reference) -> Record:
         cases=tuple(reference.ids),
         landmarks=reference.landmark_set.names,
         biometrics=(),
-        errors_mm=errors_mm[None].round(6),
+        errors_mm=errors_mm[None].round(DIGITS),
         expected=~np.isnan(errors_mm),
         biometric_errors_mm=np.empty((1, len(errors_mm), 0)),
     )
@@ -174,8 +174,7 @@ def _split_board(
         rows.append(_annotator_row(records[track.name, ANNOTATOR, split.name]))
     if split.role == "test":
         rows = _ranked(rows)
-    ids = next((r.cases for k, r in records.items() if k[2] == split.name), split.case_ids or ())
-    return SplitBoard(split, tuple(ids), (*rows, *reported_rows(reported, split.name)))
+    return SplitBoard(split, (*rows, *reported_rows(reported, split.name)))
 
 
 def _row(submission: Submission, split: Split, records: dict[tuple[str, str, str], Record], track: Track) -> Row:
@@ -245,7 +244,7 @@ def _flags(
         flags.append("awaiting")
     elif not record.complete:
         flags.append("incomplete")
-    if len(submission.seeds) < 3 and not mean_shape:
+    if len(submission.seeds) < N_SEEDS and not mean_shape:
         flags.append("few-seeds")
     if set(submission.training_data) - {track.train}:
         flags.append("other-data")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dgmld_bench.leaderboard.build import Progress
 from dgmld_bench.leaderboard.publish import OUTPUTS, RESULTS, SITE, publish
+from dgmld_bench.leaderboard.records import ERRORS
 from dgmld_bench.leaderboard.revisions import read_file
 
 TOLERANCE = 1e-6
@@ -48,7 +49,7 @@ def find_differences(
                 shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("site"))
         publish(copy, data_dir, progress)
         results = root / RESULTS
-        texts = [results.read_text("utf-8") if results.is_file() else ""]
+        texts = [results.read_text("utf-8", "replace") if results.is_file() else ""]
         if base is not None:
             texts.append(read_file(root, base, RESULTS).decode("utf-8", "replace"))
         after = _rows((copy / RESULTS).read_text("utf-8"))
@@ -63,7 +64,8 @@ def find_differences(
 
 
 def _files(root: Path) -> list[str]:
-    return sorted(p.relative_to(root).as_posix() for p in (root / SITE).rglob("*") if p.is_file())
+    found = (p for folder in (SITE, ERRORS) for p in (root / folder).rglob("*") if p.is_file())
+    return sorted(p.relative_to(root).as_posix() for p in found)
 
 
 def _stale(committed: Path, built: Path, name: str) -> list[str]:
@@ -72,7 +74,12 @@ def _stale(committed: Path, built: Path, name: str) -> list[str]:
 
 
 def _rows(text: str) -> Rows:
-    return {(r["track"], r["split"], r["id"]): r for r in csv.DictReader(io.StringIO(text))}
+    """Return the rows that can be read: a table with marks of a merge is stale, which is said besides."""
+    lines = csv.DictReader(io.StringIO(text.replace("\0", ""), newline=""))
+    try:
+        return {key: row for row in lines if all(key := tuple(row.get(k) or "" for k in ("track", "split", "id")))}
+    except csv.Error:
+        return {}
 
 
 def _lost_or_moved(before: Rows, after: Rows) -> list[str]:
@@ -81,17 +88,24 @@ def _lost_or_moved(before: Rows, after: Rows) -> list[str]:
         new = after.get(key)
         if new is None:
             problems.append(f"row vanished: {' / '.join(key)}")
-        elif row["submission_sha256"] == new["submission_sha256"]:
+        elif row.get("submission_sha256") == new["submission_sha256"]:
             problems += _moved(key, row, new)
     return problems
 
 
 def _moved(key: tuple[str, ...], before: dict[str, str], after: dict[str, str]) -> list[str]:
     moved = []
-    for name in before:
-        if not name.endswith(("_mm", "_std", "_percent")) or name not in after:
+    for name in after:
+        if not name.endswith(("_mm", "_std", "_percent")) or name not in before:
             continue
-        a, b = before[name], after[name]
-        if a != b and (not a or not b or abs(float(a) - float(b)) > TOLERANCE):
+        a, b = before[name] or "", after[name]
+        if a != b and not _near(a, b):
             moved.append(f"score moved: {' / '.join(key)}: {name} was {a or 'empty'}, is {b or 'empty'}")
     return moved
+
+
+def _near(a: str, b: str) -> bool:
+    try:
+        return abs(float(a) - float(b)) <= TOLERANCE
+    except ValueError:
+        return False

@@ -47,8 +47,9 @@ def panels(split: SplitBoard) -> list[Panel]:
             best.setdefault(row.method, row)
         chosen = tuple(in_paper_order(list(best.values())[: plots.N_COLOURS]))
         name = f"{split.split.name}-{slug(backbone)[:60] or 'other'}"
-        taken = sum(p.file.startswith(name) for p in found)
-        found.append(Panel(split.split.name, backbone, f"{name}{f'-{taken + 1}' if taken else ''}.svg", chosen))
+        taken = {p.file for p in found}
+        names = (f"{name}.svg", *(f"{name}-{i}.svg" for i in range(2, len(found) + 2)))
+        found.append(Panel(split.split.name, backbone, next(f for f in names if f not in taken), chosen))
     return found
 
 

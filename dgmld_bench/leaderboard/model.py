@@ -118,7 +118,6 @@ class SplitBoard:
     """The rows of one split, ranked rows first in the order of protocol and rank."""
 
     split: Split
-    case_ids: tuple[str, ...]
     rows: tuple[Row, ...]
 
 

@@ -280,7 +280,7 @@ def error_histogram(key: str, title: str, errors_mm: ArrayLike) -> Markup:
 
 
 def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
-    """Draw each method's rank and the 95 % interval of it; shaded blocks are tie groups.
+    """Draw each method's rank and the 95 % interval of it, with its tie group at the right.
 
     Parameters
     ----------
@@ -291,14 +291,8 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
     row = 22.0 if n <= 40 else 16.0
     top, left = 26.0, 200.0
     bottom = top + row * n
-    x = Scale((0.5, n + 0.5), (left, _WIDTH - 12))
+    x = Scale((0.5, n + 0.5), (left, _WIDTH - 48))
     parts: list[Markup] = []
-    first = 0
-    for i in range(1, n + 1):
-        if i == n or bars[i].group != bars[first].group:
-            css = "group odd" if bars[first].group % 2 else "group"
-            parts.append(_rect(css, 0, top + row * first, _WIDTH, row * (i - first)))
-            first = i
     ticks = [t for t in x.ticks(min(n, 10)) if t == int(t) and 1 <= t <= n]
     for value in sorted({1.0, *ticks}):
         parts.append(_line("grid", x(value), top, x(value), bottom))
@@ -307,6 +301,7 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
         middle = top + row * (i + 0.5)
         parts.append(_text(left - 10, middle + 4, clean(bar.name, 25), "tick end name rankname"))
         parts.append(_line("range", x(bar.low), middle, x(bar.high), middle))
+        parts.append(_text(_WIDTH - 12, middle + 4, str(bar.group), "tick end group"))
         parts.append(
             Markup('<circle class="dot" cx="{}" cy="{}" r="4"><title>{}</title></circle>').format(
                 number(x(bar.rank)),
@@ -315,6 +310,7 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
             )
         )
     parts.append(_text(left - 10, top - 8, "rank", "label end"))
+    parts.append(_text(_WIDTH - 12, top - 8, "group", "label end"))
     said = f"{n} methods in {max((b.group for b in bars), default=0)} tie groups; the table holds ranks and intervals."
     return _svg(key, (_WIDTH, bottom + 6), title, said, parts)
 

@@ -18,7 +18,8 @@ SITE = "leaderboard/site"
 def publish(root: Path, data_dir: Path | None = None, progress: Progress | None = None) -> Board:
     """Build a repository's board and write table, README and site; the same inputs give the same bytes."""
     board = build_board(root, data_dir, progress)
-    for name, text in zip(OUTPUTS, (results_csv(board), readme(board)), strict=True):
-        write_text(root / name, text)
+    texts = results_csv(board), readme(board)
     build_site(board, root / SITE)
+    for name, text in zip(OUTPUTS, texts, strict=True):
+        write_text(root / name, text)
     return board

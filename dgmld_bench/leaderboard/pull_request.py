@@ -20,10 +20,11 @@ from dgmld_bench.leaderboard.model import FLAGS, Row, TrackBoard
 from dgmld_bench.leaderboard.records import ERRORS
 from dgmld_bench.leaderboard.reported import FILE as REPORTED
 from dgmld_bench.leaderboard.revisions import Change, find_commit, list_changes, merge_base, read_blob
+from dgmld_bench.leaderboard.site import render
 from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, MAX_SIDECAR_BYTES, SIDECAR, find_faults, place_of
 from dgmld_bench.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.splits import get_split, get_track
-from dgmld_bench.text import clean, code_span, markdown
+from dgmld_bench.text import clean, code_span, markdown, table_head, table_row
 
 _PLAIN = "100644"
 _MODES = {"120000": "a symbolic link", "160000": "a submodule", "100755": "an executable file", "040000": "a folder"}
@@ -102,7 +103,10 @@ def review(root: Path, base: str, head: str, data_dir: Path | None = None, *, sc
             _copy_track(root, one, track)
             if with_it:
                 shutil.copytree(copy / FOLDER, one / FOLDER, dirs_exist_ok=True)
-            boards.append(next(t for t in build_board(one, data_dir).tracks if t.track.name == track))
+            board = build_board(one, data_dir)
+            boards.append(next(t for t in board.tracks if t.track.name == track))
+        for _ in render(board):  # what cannot be shown is found here, not after the merge
+            pass
     return Review((), track, submission, *boards)
 
 
@@ -197,7 +201,7 @@ def _scores(rows: Sequence[tuple[str, Row]]) -> list[str]:
             "P95, mm",
             "rank",
         ]
-        lines += ["", "### Scores", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+        lines += ["", "### Scores", "", *table_head(head)]
         for split, row in scored:
             assert row.average is not None
             spread = "" if row.average.std is None else f" ± {row.average.std:.2f}"
@@ -205,7 +209,7 @@ def _scores(rows: Sequence[tuple[str, Row]]) -> list[str]:
             cells = [f"`{split}`", f"{row.average.mean:.2f}{spread}", interval]
             cells += ["–" if v is None else f"{v.mean:.1f} %" for v in row.sdr]
             cells += ["–" if row.p95 is None else f"{row.p95.mean:.2f}", _rank(row)]
-            lines.append("| " + " | ".join(cells) + " |")
+            lines.append(table_row(cells))
     waiting = [f"`{split}`" for split, row in rows if row.average is None]
     if waiting:
         lines += ["", f"Awaiting verification on {', '.join(waiting)}: the references cannot be fetched here."]
@@ -221,10 +225,10 @@ def _changes_of_ranks(before: TrackBoard, after: TrackBoard, new: str) -> list[s
             if was != is_now and row.kind != "reported":
                 name = f"{markdown(row.method)} · {markdown(row.backbone)}"
                 shown = f"**{name}**" if row.id == new else name
-                lines.append(f"| `{now.split.name}` | `{row.selection}` | {shown} | {was} | {is_now} |")
+                lines.append(table_row([f"`{now.split.name}`", f"`{row.selection}`", shown, was, is_now]))
     if not lines:
         return ["", "### The board", "", "No rank changes.", ""]
-    head = ["| split | selection | row | rank before | rank with it |", "|---|---|---|---|---|"]
+    head = table_head(["split", "selection", "row", "rank before", "rank with it"])
     return ["", "### The board", "", *head, *lines, "", "A rank, the 95 % interval of it, and the tie group.", ""]
 
 

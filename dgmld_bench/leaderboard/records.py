@@ -64,7 +64,7 @@ class Record:
 
     def named(self, name: str) -> MethodErrors:
         """Return what a comparison takes of it, under a name."""
-        return MethodErrors(name, self.cases, self.landmarks, self.errors_mm)
+        return MethodErrors(name, self.cases, self.landmarks, self.errors_mm, self.reference_sha256)
 
 
 def record_path(root: Path, track: str, submission: str, split: str) -> Path:
@@ -87,7 +87,11 @@ def find_record(root: Path, split: str, name: str) -> Record:
     ------
     UsageError
         For an unknown split, and for a name without verified errors on it.
+    DataError
+        When they were measured under another protocol.
     """
+    if split.startswith("own/"):
+        raise UsageError(f"'{name}' is no file, and the board has no centres of your own: name a predictions file")
     track = get_split(split).track
     known = sorted(p.parent.name for p in (root / ERRORS / track).glob(f"*/{split}.json"))
     if name not in known:
@@ -97,7 +101,13 @@ def find_record(root: Path, split: str, name: str) -> Record:
                 f"below {root / ERRORS / track} (--root names the repository)"
             )
         raise unknown_name(f"file or row of the board on split '{split}'", name, known)
-    return read_record(record_path(root, track, name, split))
+    record = read_record(record_path(root, track, name, split))
+    if record.protocol != PROTOCOL:
+        raise DataError(
+            f"the verified errors of '{name}' on split '{split}' are of scoring protocol {record.protocol}, not "
+            f"{PROTOCOL}; build the board where the reference is on disk"
+        )
+    return record
 
 
 def record_of(score: Score, submission_sha256: str) -> Record:

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.files import read_json
+from dgmld_bench.files import json_type, read_json
 from dgmld_bench.leaderboard.model import Submission
 from dgmld_bench.predictions import Predictions
-from dgmld_bench.splits import TRACKS
+from dgmld_bench.splits import TRACKS, get_track
 from dgmld_bench.validation import find_problems
 
 MAX_BYTES = 2_000_000
@@ -81,12 +81,18 @@ def submission_id(predictions: Predictions, tag: str | None = None) -> str:
     """
     parts = [slug(predictions.method), slug(predictions.backbone), *([slug(tag)] if tag is not None else [])]
     name = "-".join(parts)
-    if not all(parts) or not _ID.fullmatch(name) or len(name) > MAX_ID_LENGTH or name.endswith(".run"):
+    if not all(parts) or not _ID.fullmatch(name) or len(name) > MAX_ID_LENGTH or _is_taken(name):
         raise UsageError(
-            f"'{name[:120]}' cannot be a file name; method, backbone and tag need letters or digits "
-            f"({MAX_ID_LENGTH} characters in all, not ending in .run)"
+            f"'{name[:120]}' cannot be a file name: expected two to eight words from method, backbone and tag, of "
+            "letters and digits, joined by '-' or, within a word, by single '.' or '+' "
+            f"({MAX_ID_LENGTH} characters in all, not beginning with reported- nor ending in .run)"
         )
     return name
+
+
+def _is_taken(name: str) -> bool:
+    """Return whether a name is that of a row of the paper or of a sidecar."""
+    return name.startswith("reported-") or name.endswith(".run")
 
 
 def find_faults(path: Path, root: Path) -> list[str]:
@@ -135,6 +141,8 @@ def examine(path: Path, root: Path) -> tuple[Predictions | None, list[str]]:
         faults.append(str(error))
     if predictions.selection is None:
         faults.append("'selection' is missing: none, source-val or target-val")
+    if predictions.selection == "target-val" and get_track(predictions.track).validation_is_source:
+        faults.append(f"'selection': track '{predictions.track}' validates on its source; say source-val")
     if not predictions.training_data:
         faults.append("'training_data' is missing: name everything trained or pre-trained on")
     own = [s for s in predictions.splits if s.startswith("own/")]
@@ -167,8 +175,17 @@ def read_provenance(path: Path) -> Provenance:
         raise DataError(f"{file.name}: '{place}': {fault['msg']}") from None
 
 
-def quote_run(run: dict[str, Any]) -> dict[str, Any]:
-    """Return what a trainer's ``run.json`` says that a submission may quote."""
+def quote_run(file: Path) -> dict[str, Any]:
+    """Return what a trainer's ``run.json`` says that a submission may quote.
+
+    Raises
+    ------
+    DataError
+        When the file is no JSON object.
+    """
+    run = read_json(file)
+    if not isinstance(run, dict):
+        raise DataError(f"{file}: expected a JSON object, got {json_type(run)}")
     settings = run.get("settings", {})
     quoted = {
         "parameters": run.get("parameters"),

@@ -111,9 +111,9 @@ def readme(board: Board) -> str:
         "of measured and of *reported* rows each. *Reported* rows are printed in the paper and never ranked.",
         f"Scoring protocol {board.protocol}: `docs/protocol.md`.",
         "",
-        "Beside a *rank* stands its 95 % interval: cases and seeds drawn anew. Methods of one *group* cannot be told",
-        "from the first of it by these cases. Ranks are counted within a selection: `source-val` is strict domain",
-        "generalisation, `target-val` the paper's protocol.",
+        "Beside a *rank* stands its 95 % interval: cases and seeds drawn anew. A *group* holds its first method and",
+        "those behind it that are not significantly worse. Ranks are counted within a selection: `source-val` is",
+        "strict domain generalisation, `target-val` the paper's protocol.",
         "",
     ]
     for track in board.tracks:

@@ -140,7 +140,7 @@ class SplitView:
     @property
     def n_columns(self) -> int:
         """Columns of the table."""
-        return 7 + len(self.landmarks) + len(self.thresholds) + self.has_gap + len(self.biometrics)
+        return 8 + len(self.landmarks) + len(self.thresholds) + self.has_gap + len(self.biometrics)
 
     @property
     def domain(self) -> str:
@@ -197,15 +197,14 @@ class SplitView:
         best_sdr = [_lowest((r.sdr[k] for r in rows), -1) for k in range(len(self.thresholds))]
         best_average = _lowest(r.average for r in rows)
         views = []
-        for previous, row in zip((None, *rows), rows, strict=False):
+        for row in rows:
             is_ranked = row.rank is not None
-            opens = previous is not None and row.rank and previous.rank and row.rank.group != previous.rank.group
             views.append(
                 RowView(
                     row=row,
                     key=self.keys[row.id],
                     page=page_of(row),
-                    css=" ".join(c for c, on in (("unranked", not is_ranked), ("newgroup", opens)) if on),
+                    css="" if is_ranked else "unranked",
                     kind=_KINDS.get(row.kind, ""),
                     flags=tuple(_flags(tuple(f for f in row.flags if f not in self.common_flags))),
                     spark=self._spark(row),
@@ -223,7 +222,8 @@ class SplitView:
         if not intervals:
             return 0.0, 1.0
         low, high = np.transpose(intervals)
-        return float(low.min()) * 0.98, float(min(high.max(), 2.5 * np.median(high))) * 1.02
+        end = float(min(high.max(), 2.5 * np.median(high))) * 1.02
+        return float(low.min()) * 0.98, end or 1.0  # 0 where nothing errs
 
     def _spark(self, row: Row) -> Markup:
         if row.average is None:
@@ -426,7 +426,7 @@ def _provenance(entry: Submission, rows: Sequence[tuple[SplitView, Row]]) -> lis
 
 def submission_page(entry: Submission) -> str:
     """Return the path of a submission's page; its id can name no file elsewhere."""
-    name = re.sub(r"[^a-z0-9._-]+", "-", entry.id.lower()).strip(".-")[:120]
+    name = re.sub(r"[^a-z0-9._+-]+", "-", entry.id.lower()).strip(".-")[:120]
     return f"submissions/{entry.track}/{name or 'unnamed'}.html"
 
 

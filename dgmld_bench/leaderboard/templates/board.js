@@ -53,7 +53,6 @@ function sorting(table) {
       const keyed = rows.map((row) => [value(row, header.cellIndex), row]).sort(order);
       body.append(...keyed.map(([, row]) => row));
     }
-    table.classList.toggle("grouped", header.dataset.sort === "rank" && sign === 1);
   };
   for (const header of all("thead th[data-sort]", table)) {
     const button = make("button", { type: "button", class: "sort" });
