@@ -136,6 +136,7 @@ def _mre_by_centre(
 
     training, withheld = withhold_fifths(sets[cell.centre])
     title = f"{settings.method.name} · {cell.centre}"
+    settings = replace(settings, trained_on=CENTRES[cell.centre])
     network = trained(settings, cell.seed, training, withheld, folder / cell.folder, title)
     pooled = np.concatenate([case.image.ravel() for case in training.cases])
     found: dict[str, dict[str, float]] = {greys: {} for greys in GREYS}

@@ -54,13 +54,16 @@ def predict(
     folders = [checkpoint] if (checkpoint / CARD).is_file() else sorted(p.parent for p in checkpoint.glob(f"*/{CARD}"))
     if not folders:
         raise DataError(f"{checkpoint}: no checkpoint here; expected {CARD} in it, or in folders seed-N below it")
-    landmark_set = landmark_set_of(find_split(split, data_dir), data_dir)
+    the_split = find_split(split, data_dir)
+    landmark_set = landmark_set_of(the_split, data_dir)
     cards = [read_card(folder) for folder in folders]
     track = get_track(cards[0]["track"])
     if track.landmarks is not landmark_set:
         raise UsageError(
             f"split '{split}' has landmarks '{landmark_set.name}', the checkpoint predicts '{track.landmarks.name}'"
         )
+    if the_split.role == "test" and any(split in card["training_data"] for card in cards):
+        raise UsageError(f"{checkpoint} was trained on split '{split}': what it predicts there says nothing")
     predictions = Predictions(
         track=track.name,
         method=cards[0]["method"],

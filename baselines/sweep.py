@@ -27,6 +27,8 @@ from dgmld_bench.files import read_json, write_json
 if TYPE_CHECKING:
     from submitit import Job
 
+#: What the sweep says to every command.
+_OWN = ("--track", "--preset", "--select", "--data-dir", "--seeds", "--out", "--backbone")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -160,37 +162,44 @@ def run_on_slurm(cells: Sequence[Cell], folder: Path, resources: dict[str, Any])
     known: dict[str, str] = read_json(book) if book.is_file() else {}
     executor = SlurmExecutor(folder=folder, max_num_timeout=100)
     executor.update_parameters(job_name="dgmld-bench", **resources)
-    jobs: dict[str, Job[None]] = {}
+    jobs: dict[Cell, Job[None]] = {}
     for cell in cells:
-        job = SlurmJob[None](folder, known[cell.name]) if cell.name in known else None
+        command = shlex.join(cell.arguments)
+        job = SlurmJob[None](folder, known[command]) if command in known else None
         if job is None or job.done(force_check=True):
             job = executor.submit(Run(cell.arguments))
-        jobs[cell.name] = job
-        write_json(book, known | {name: j.job_id for name, j in jobs.items()})
-    for name, job in _as_they_end(jobs):
-        typer.echo(f"{name}: {job.state.lower()}", err=True)
-    failed = [cell for cell in cells if jobs[cell.name].exception() is not None]
+        jobs[cell] = job
+        known[command] = job.job_id
+        write_json(book, known)
+    for cell, job in _as_they_end(jobs):
+        typer.echo(f"{cell.name}: {job.state.lower()}", err=True)
+    failed = [cell for cell in cells if jobs[cell].exception() is not None]
     for cell in failed:
-        typer.echo(f"{cell.name}: failed, see {jobs[cell.name].paths.stderr}", err=True)
+        typer.echo(f"{cell.name}: failed, see {jobs[cell].paths.stderr}", err=True)
     return failed
 
 
-def _as_they_end(jobs: dict[str, Job[None]]) -> Iterator[tuple[str, Job[None]]]:
+def _as_they_end(jobs: dict[Cell, Job[None]]) -> Iterator[tuple[Cell, Job[None]]]:
     waiting = dict(jobs)
     typer.echo(f"waiting for {len(waiting)} jobs; Ctrl-C leaves them queued", err=True)
     while waiting:
-        for name, job in list(waiting.items()):
+        for cell, job in list(waiting.items()):
             if job.done(force_check=True):
-                yield name, waiting.pop(name)
+                yield cell, waiting.pop(cell)
         time.sleep(2 if waiting else 0)
 
 
 def _checked(text: str, known: Sequence[str], kind: str) -> list[str]:
     entries = [" ".join(entry.split()) for entry in text.split(",") if entry.strip()]
     for entry in entries:
-        name = entry.split(" ")[0]
+        try:
+            name, *own = shlex.split(entry)
+        except ValueError as error:
+            raise UsageError(f"--{kind}s: {entry}: {error}") from None
         if name not in known:
             raise unknown_name(kind, name, list(known))
+        if taken := [o for o in own if o.partition("=")[0] in _OWN]:
+            raise UsageError(f"--{kind}s: {entry}: {taken[0]} is an option of the sweep, the same for all")
     if len(set(entries)) != len(entries) or not entries:
         raise UsageError(f"--{kind}s takes different names separated by commas, got '{text}'")
     return entries

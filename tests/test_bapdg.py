@@ -163,11 +163,25 @@ def film(tmp_path, **picture):
 
 def test_edge_maps_of_the_user_lie_where_they_were_painted(tmp_path):
     case, preset = film(tmp_path, value=255)
-    edges = boundary_provider(str(tmp_path), preset, None)(case)
+    edges = boundary_provider(str(tmp_path), preset)(case)
     assert edges.shape == preset.heatmap_shape
     rows = np.flatnonzero(edges.max(axis=1) > 0.5)
     scale = preset.heatmap_shape[0] / 120
     assert abs(rows.mean() - ((62.5 + 0.5) * scale - 0.5)) < 0.6
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_a_thin_line_on_a_large_film_stays_a_boundary(tmp_path, width):
+    preset = PRESETS[2]["small"]
+    grid = NetworkGrid(film_affine((2400, 1935)), (2400, 1935), preset.grid_shape)
+    array = np.zeros((2400, 1935), np.uint8)
+    array[np.arange(2400)[:, None], 200 + np.arange(2400)[:, None] // 2 + np.arange(width)] = 200
+    Image.fromarray(array).save(tmp_path / "7.png")
+    case = PreparedCase("7", "isbi-train", np.zeros(preset.grid_shape, np.uint16), grid)
+    edges = boundary_provider(str(tmp_path), preset)(case)
+    assert edges.shape == preset.heatmap_shape
+    assert ((edges >= 0.5).sum(axis=1) >= 1).all()  # no gap in any row
+    assert 1 <= (edges >= 0.5).sum(axis=1).mean() <= 3
 
 
 @pytest.mark.parametrize(
@@ -182,15 +196,15 @@ def test_edge_maps_of_the_user_lie_where_they_were_painted(tmp_path):
 def test_edge_maps_at_fault_are_named(tmp_path, picture, words):
     case, preset = film(tmp_path, **picture)
     with pytest.raises(DataError, match=words):
-        boundary_provider(str(tmp_path), preset, None)(case)
+        boundary_provider(str(tmp_path), preset)(case)
     (tmp_path / "7.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match="not a PNG that can be read"):
-        boundary_provider(str(tmp_path), preset, None)(case)
+        boundary_provider(str(tmp_path), preset)(case)
 
 
 def test_the_built_in_boundaries_and_a_folder_that_is_not_there(tmp_path):
     case, preset = film(tmp_path)
-    edges = boundary_provider(None, preset, None)(case)
+    edges = boundary_provider(None, preset)(case)
     assert edges.shape == preset.heatmap_shape and 0 <= edges.min() <= edges.max() <= 1
     with pytest.raises(UsageError, match="no such folder"):
-        boundary_provider(str(tmp_path / "none"), preset, None)
+        boundary_provider(str(tmp_path / "none"), preset)

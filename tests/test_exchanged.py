@@ -11,6 +11,9 @@ import pytest
 
 from baselines import exchanged as command
 from baselines.common.command import run_app
+from baselines.predict import predict
+from dgmld_bench.errors import UsageError
+from dgmld_bench.files import read_json
 from dgmld_bench.importing import import_source
 
 REAL = os.environ.get("DGMLD_BENCH_REAL_DATA", "")
@@ -42,6 +45,11 @@ def test_every_centre_is_trained_on_once_and_tested_on_by_all(monkeypatch, capsy
     assert run(monkeypatch, *arguments) == 0
     again = capsys.readouterr()
     assert again.out == first.out and "epoch" not in again.err  # nothing is trained twice
+    card = read_json(tmp_path / "out/smoke/baseline/spina-bifida/seed-0/checkpoint.json")
+    assert card["training_data"] == ["open-sb"]
+    (folder,) = {p.parent for p in (tmp_path / "out/smoke/baseline/spina-bifida").glob("seed-0/checkpoint.json")}
+    with pytest.raises(UsageError, match="was trained on split 'open-sb'"):
+        predict(folder, "open-sb", tmp_path / "x.json", device="cpu", data_dir=tmp_path / "data")
 
 
 def test_an_unknown_method_is_a_usage_error(monkeypatch, capsys):

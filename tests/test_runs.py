@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from baselines import predict as predict_command
 from baselines.baseline.run import METHOD as BASELINE
@@ -145,6 +149,55 @@ def test_a_folder_of_other_settings_is_refused(tmp_path: Path, brains: Path) -> 
         run(tmp_path, brains, backbone="vitpose")
 
 
+def test_results_are_collected_where_another_device_trained(tmp_path: Path, brains: Path) -> None:
+    run(tmp_path, brains, seeds=[0])
+    before = (tmp_path / "predictions.json").read_bytes()
+    settings = tmp_path / "settings.json"
+    settings.write_text(settings.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    run(tmp_path, brains, seeds=[0])
+    assert (tmp_path / "predictions.json").read_bytes() == before
+    assert read_json(tmp_path / "run.json")["settings"]["device"] == "cuda"
+    with pytest.raises(UsageError, match=r"other settings \(device differ\)"):
+        run(tmp_path, brains, seeds=[0, 1])
+    settings.write_text("[]")
+    with pytest.raises(DataError, match="expected a JSON object, got an array"):
+        run(tmp_path, brains, seeds=[0])
+
+
+def test_a_track_without_anything_to_predict_is_refused_before_training(tmp_path: Path, brains: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(brains, data, ignore=shutil.ignore_patterns("cache"))
+    register = data / "dgmld" / "register.json"
+    value = read_json(register)
+    value["cases"] = [c for c in value["cases"] if c["split"] == "atlas"]
+    register.write_text(json.dumps(value))
+    with pytest.raises(DataError, match="no split of track 'dgmld' is on disk to be predicted"):
+        run(tmp_path / "run", data, select="source-val")
+
+
+def test_data_that_may_only_be_read_is_prepared_elsewhere(
+    tmp_path: Path, brains: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    before = len(list((brains / "cache").glob("*")))
+    data = load_training_set("atlas", replace(get_preset("smoke", 3), grid_shape=(24, 24, 24)), brains)
+    assert len(data) == 6 and len(list((brains / "cache").glob("*"))) == before
+    assert len(list((tmp_path / "cache").rglob("*.npy"))) == 6
+
+
+@pytest.mark.parametrize("content", [bytes(range(256)) * 20, b"", "state"])
+def test_a_damaged_state_is_said_to_be_one(tmp_path: Path, brains: Path, content: bytes | str) -> None:
+    (tmp_path / "seed-0").mkdir()
+    file = tmp_path / "seed-0" / "finetune.state"
+    if isinstance(content, str):
+        torch.save({"network": 1}, file)
+    else:
+        file.write_bytes(content)
+    with pytest.raises(DataError, match=r"finetune\.state: not a training state .*delete it to train from the start"):
+        run(tmp_path, brains)
+
+
 def test_training_needs_no_reference_of_a_test_split(tmp_path: Path, brains: Path) -> None:
     blind = tmp_path / "data"
     shutil.copytree(brains, blind, ignore=shutil.ignore_patterns("lfc-[0-9]*.mrk.json", "lfc-?-mask*", "cache"))
@@ -174,6 +227,8 @@ def test_source_validation_withholds_every_fifth_case_from_both_stages(
     training, validation = withhold_fifths(load_training_set("atlas", get_preset("smoke", 3), brains))
     assert [c.id for c in training.cases] == ["1", "2", "3", "4", "6"]
     assert [c.id for c in validation.cases] == ["5"] and len(validation.world) == 1
+    with pytest.raises(DataError, match="4 training cases: too few"):
+        withhold_fifths(training.subset([0, 1, 2, 3]))
     seen: dict[str, int] = {}
     original = recipe.train
 
@@ -212,6 +267,10 @@ def test_a_checkpoint_of_other_landmarks_is_refused(tmp_path: Path, brains: Path
         (["--seeds", "1,1"], 2, "different numbers"),
         (["--track", "open"], 1, "the data of source 'atlases' is not in"),
         (["--device", "nonsense"], 2, "--device nonsense cannot be used here"),
+        (["--device", "meta"], 2, "--device meta cannot be used here: expected cpu, cuda, mps"),
+        (["--seeds", "99999999999999999999"], 2, "different numbers from 0 to"),
+        (["--edges", "/nowhere"], 2, "--edges: Baseline has no use for edge maps in 3D"),
+        (["--out", "/dev/null"], 1, "/dev/null"),
         (["--preset", "huge"], 2, "huge"),
     ],
 )
@@ -225,12 +284,22 @@ def test_a_users_mistake_ends_in_one_message(
     message: str,
 ) -> None:
     place = ["--data-dir", str(brains), "--out", str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", ["baselines/baseline/run.py", *arguments, *place])
+    monkeypatch.setattr(sys, "argv", ["baselines/baseline/run.py", *place, *arguments])
     with pytest.raises(SystemExit) as stop:
         command.main(BASELINE)
     assert stop.value.code == code
     shown = " ".join(capsys.readouterr().err.split())
     assert message in shown and "Traceback" not in shown
+
+
+def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def long_work() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["work.py"])
+    with pytest.raises(SystemExit) as stop:
+        command.run_app(long_work)
+    assert stop.value.code == 130 and "interrupted; the same command goes on" in capsys.readouterr().err
 
 
 def test_the_mean_shape_lies_at_the_same_share_of_every_image(brains: Path) -> None:

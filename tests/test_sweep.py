@@ -21,6 +21,7 @@ def sweep(monkeypatch, *arguments):
 
 
 def test_a_dry_run_prints_every_command_once(monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("DGMLD_BENCH_DATA", raising=False)
     arguments = ["--track", "open", "--preset", "small", "--methods", "bapdg, bapdg --loss mse", "--seeds", "0,2"]
     assert sweep(monkeypatch, *arguments, "--backbones", "unet,vitpose", "--out", tmp_path, "--dry-run") == 0
     commands = capsys.readouterr().out.splitlines()
@@ -39,6 +40,8 @@ def test_a_dry_run_prints_every_command_once(monkeypatch, capsys, tmp_path):
         (["--backbones", "unet,unet"], "different names"),
         (["--methods", ","], "different names"),
         (["--seeds", "x"], "whole numbers"),
+        (["--methods", "bapdg --loss 'mse"], "No closing quotation"),
+        (["--methods", "bapdg --select=source-val"], "--select=source-val is an option of the sweep"),
     ],
 )
 def test_a_wrong_grid_is_a_usage_error(monkeypatch, capsys, arguments, message):
@@ -65,6 +68,7 @@ def test_jobs_on_slurm_give_the_predictions_of_a_local_run(monkeypatch, capfd, t
         assert sweep(monkeypatch, *grid, *cluster, "--out", there) == 1
     assert "seed 1: failed, see" in capfd.readouterr().err
     again = json.loads((there / "dgmld" / "jobs" / "jobs.json").read_text())
-    assert len(set(book.values())) == 2 and not set(book.values()) & set(again.values())
+    assert len(set(book.values())) == 2 and all("--preset smoke" in command for command in book)
+    assert not set(book.values()) & set(again.values())
     paths = [p / "dgmld" / "baseline-unet-smoke" / "predictions.json" for p in (here, there)]
     assert Predictions.load(paths[0]).seeds == [0, 1] and paths[0].read_bytes() == paths[1].read_bytes()

@@ -49,10 +49,14 @@ def test_every_cell_is_trained_once_and_a_variation_comes_to_something_else(monk
 def test_a_network_of_other_settings_is_refused(monkeypatch, capsys, brains, tmp_path):
     arguments = ["--methods", "baseline", "--variations", "none", *smoke(brains, tmp_path)]
     assert run(monkeypatch, *arguments) == 0
-    card = next(tmp_path.rglob("checkpoint.json"))
-    card.write_text(card.read_text().replace('"selection": "target-val"', '"selection": "source-val"'))
+    card = next(tmp_path.rglob("settings.json"))
+    text = card.read_text()
+    card.write_text(text.replace('"selection": "target-val"', '"selection": "source-val"'))
     assert run(monkeypatch, *arguments) == 2
     assert "holds results of other settings (selection differ)" in capsys.readouterr().err
+    card.write_text(text.replace('"withheld": [', '"withheld": ["0", '))
+    assert run(monkeypatch, *arguments) == 2
+    assert "holds results of other settings (cases differ)" in capsys.readouterr().err
 
 
 def test_an_unknown_variation_is_a_usage_error(monkeypatch, capsys):

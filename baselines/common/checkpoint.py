@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from dgmld_bench.files import atomic_write, read_json, write_json
 WEIGHTS, CARD = "checkpoint.safetensors", "checkpoint.json"
 FORMAT, VERSION = "dgmld-bench/checkpoint", 1
 _KEYS = {"format", "version", "method", "track", "backbone", "preset", "seed", "selection", "training_data"}
+_STATE = {"network", "optimiser", "scheduler", "generator", "global_generator", "history", "best"}
 
 
 def save_checkpoint(folder: Path, network: nn.Module, card: dict[str, Any]) -> None:
@@ -89,7 +89,9 @@ def load_state(file: Path) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        if not isinstance(state, dict) or not state.keys() >= _STATE:
+            raise ValueError(f"expected the keys {', '.join(sorted(_STATE))}")
+    except Exception as error:  # random bytes end in any of them
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{file}: not a training state ({first}); delete it to train from the start") from None
     return state

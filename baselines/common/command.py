@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import shlex
@@ -14,8 +15,9 @@ import typer
 
 from baselines.common.config import Precision
 from baselines.common.method import Method
+from dgmld_bench.cli import guarded
 from dgmld_bench.cli.app import reflow
-from dgmld_bench.errors import DgmldBenchError, UsageError
+from dgmld_bench.errors import UsageError
 
 TrackName = Literal["dgmld", "open", "ceph", "phantom"]
 DataDir = Annotated[
@@ -117,15 +119,17 @@ def run_app(function: Callable[..., None]) -> None:
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.command(help=reflow(function.__doc__ or ""))(function)
-    try:
-        app()
-    except DgmldBenchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
-        sys.exit(130)
+
+    @functools.wraps(function)
+    def interruptible(*arguments: Any, **options: Any) -> None:
+        try:
+            function(*arguments, **options)
+        except KeyboardInterrupt:
+            print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    app.command(help=reflow(function.__doc__ or ""))(interruptible)
+    guarded(app)
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -138,8 +142,8 @@ def parse_seeds(text: str) -> list[int]:
         seeds = [int(part) for part in text.split(",")]
     except ValueError:
         raise UsageError(f"--seeds takes whole numbers separated by commas, got '{text}'") from None
-    if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise UsageError(f"--seeds takes different numbers from 0 on, got '{text}'")
+    if len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) >= 2**31:
+        raise UsageError(f"--seeds takes different numbers from 0 to 2147483647, got '{text}'")
     return seeds
 
 

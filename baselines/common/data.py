@@ -15,6 +15,7 @@ from baselines.common.config import Preset
 from baselines.common.heatmaps import from_heatmap_grid, to_heatmap_grid
 from baselines.common.prepare import FULL_SCALE, Cache, PreparedCase
 from dgmld_bench.cases import load_split
+from dgmld_bench.errors import DataError
 from dgmld_bench.splits import Track
 
 Array = NDArray[np.float64]
@@ -63,6 +64,8 @@ def load_training_set(
     """Prepare a split. A test split raises unless ``references`` asks for what is withheld of it."""
     prepared = prepare(split, preset, data_dir, masks=masks, references=references, progress=progress)
     cases = load_split(split, references=references, data_dir=data_dir)
+    if not len(cases):
+        raise DataError(f"split '{split}': no case of it is on disk; `dgmld-bench datasets` says how to get it")
     world = np.stack([case.landmarks for case in cases])
     points = np.stack([p.grid.to_grid(w) for p, w in zip(prepared, world, strict=True)])
     heatmap_points = to_heatmap_grid(torch.from_numpy(points), preset.heatmap_stride).numpy()
@@ -95,7 +98,15 @@ _ARRAYS = ("world", "heatmap_points", "mm_per_unit")
 
 
 def withhold_fifths(data: TrainingSet) -> tuple[TrainingSet, TrainingSet]:
-    """Return (training, validation): every fifth case in the order of ids is withheld for selection."""
+    """Return (training, validation): every fifth case in the order of ids is withheld for selection.
+
+    Raises
+    ------
+    DataError
+        For fewer than five cases.
+    """
+    if len(data) < 5:
+        raise DataError(f"{len(data)} training cases: too few to withhold every fifth for selection")
     places = np.arange(len(data))
     return data.subset(places[places % 5 != 4]), data.subset(places[places % 5 == 4])
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.common.config import Preset
-from baselines.common.prepare import FULL_SCALE, PreparedCase, resample
+from baselines.common.prepare import FULL_SCALE, PreparedCase
 from dgmld_bench.errors import DataError, UsageError
 
 Array = NDArray[np.float32]
@@ -45,7 +45,7 @@ def canny(image: Array, sigma: float = CANNY_SIGMA_VOX) -> Array:
     return np.asarray(SimpleITK.GetArrayFromImage(edges), dtype=np.float32)
 
 
-def boundary_provider(folder: str | None, preset: Preset, data_dir: Path | None) -> Callable[[PreparedCase], Array]:
+def boundary_provider(folder: str | None, preset: Preset) -> Callable[[PreparedCase], Array]:
     """Return what gives each 2D case its boundaries: float32 in [0, 1] on the heatmap's grid.
 
     Parameters
@@ -55,7 +55,6 @@ def boundary_provider(folder: str | None, preset: Preset, data_dir: Path | None)
         case, 8-bit grey, 0 where there is surely no boundary and 255 where there surely is one, of the film's size.
         None: the built-in detector, Canny at several widths. It is not MuGE, and knows nothing of anatomy.
     preset : Preset
-    data_dir : Path, optional
 
     Raises
     ------
@@ -104,4 +103,15 @@ def _read_map(folder: Path, case: PreparedCase, preset: Preset) -> Array:
         raise DataError(
             f"{file}: no boundary in it; values run from 0 to 255, the highest here is {values.max() * 255:g}"
         )
-    return resample(values, preset.heatmap_shape)
+    return reduce_by_maximum(values, preset.heatmap_shape)
+
+
+def reduce_by_maximum(values: Array, shape: tuple[int, ...]) -> Array:
+    """Return the highest value in each cell of a coarser grid: a line one pixel wide does not fade.
+
+    >>> reduce_by_maximum(np.eye(6, dtype=np.float32)[:, :1], (3, 1)).tolist()
+    [[1.0], [0.0], [0.0]]
+    """
+    for axis, (n_in, n_out) in enumerate(zip(values.shape, shape, strict=True)):
+        values = np.maximum.reduceat(values, np.arange(n_out) * n_in // n_out, axis=axis)
+    return values

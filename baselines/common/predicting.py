@@ -44,6 +44,7 @@ class Runtime:
             return network(images).float()
 
 
+_DEVICES = ("cpu", "cuda", "mps")
 _CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
@@ -58,6 +59,8 @@ def choose_device(name: str | None) -> str:
     if name is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        if torch.device(name).type not in _DEVICES:
+            raise RuntimeError(f"expected {', '.join(_DEVICES)}")
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from None

@@ -24,7 +24,8 @@ from baselines.common.predicting import Runtime, predict_points
 from baselines.common.prepare import FULL_SCALE, PreparedCase
 from baselines.common.trainer import Epoch, Stage, train
 from baselines.common.versions import versions
-from dgmld_bench.errors import UsageError
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.files import json_type, read_json, write_json
 from dgmld_bench.metrics import mean_radial_error, radial_errors
 from dgmld_bench.splits import get_track
 
@@ -50,6 +51,8 @@ class Settings:
     precision : {"fp32", "bf16"}
     edges : str or None
         2D: the folder of edge maps, None for the built-in detector.
+    trained_on : tuple of str
+        The splits trained on, where they are not the track's training split.
     """
 
     method: Method
@@ -60,6 +63,7 @@ class Settings:
     device: str = "cpu"
     precision: Precision = "fp32"
     edges: str | None = None
+    trained_on: tuple[str, ...] = ()
 
     def card(self) -> dict[str, Any]:
         """Return the settings as JSON holds them."""
@@ -76,15 +80,20 @@ class Settings:
         }
 
     @property
+    def needs(self) -> str:
+        """What pre-training needs beside landmarks: "image", "mask" or "boundary"; empty without pre-training."""
+        pretraining = self.method.pretraining_for(self.preset.dimension)
+        return pretraining.needs if pretraining else ""
+
+    @property
     def masks(self) -> bool:
         """Whether training cases need their masks."""
-        pretraining = self.method.pretraining_for(self.preset.dimension)
-        return bool(pretraining and pretraining.needs == "mask")
+        return self.needs == "mask"
 
     @property
     def training_data(self) -> list[str]:
         """Names of everything trained on, as predictions declare it."""
-        return [get_track(self.track).train]
+        return list(self.trained_on or [get_track(self.track).train])
 
     @property
     def runtime(self) -> Runtime:
@@ -92,13 +101,35 @@ class Settings:
         return Runtime(torch.device(self.device), self.precision)
 
 
-def refuse_other_settings(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Raise UsageError when what a folder was made with differs from what is wanted now."""
-    changed = [name for name, value in wanted.items() if found.get(name) != value]
+def claim(folder: Path, identity: dict[str, Any], *, but: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Write down what a folder's results belong to, or return what is written there already.
+
+    Parameters
+    ----------
+    folder : Path
+    identity : dict
+        Settings and data.
+    but : tuple of str
+        Keys that may differ.
+
+    Raises
+    ------
+    UsageError
+        When the folder holds results of other settings or data.
+    """
+    file = folder / "settings.json"
+    if not file.is_file():
+        write_json(file, identity)
+        return identity
+    found = read_json(file)
+    if not isinstance(found, dict):
+        raise DataError(f"{file}: expected a JSON object, got {json_type(found)}; delete {folder} to train anew")
+    changed = [name for name, value in identity.items() if name not in but and found.get(name) != value]
     if changed:
         raise UsageError(
             f"{folder} holds results of other settings ({', '.join(changed)} differ); choose another --out or delete it"
         )
+    return found
 
 
 def train_seed(

@@ -19,7 +19,7 @@ from baselines.common.method import Method
 from baselines.common.versions import versions
 from dgmld_bench import store
 from dgmld_bench.cases import load_split
-from dgmld_bench.errors import DataError
+from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write, read_json, write_json
 from dgmld_bench.predictions import Predictions
 from dgmld_bench.splits import Track, get_split, get_track
@@ -57,10 +57,12 @@ def run_method(
     method.pretraining_for(the_preset.dimension)  # refuses what cannot be trained before anything long starts
     ensure_phantom(the_track, data_dir)
     predicted = splits_on_disk((the_track.validation, *the_track.tests), data_dir)
+    if not predicted:
+        raise DataError(f"no split of track '{track}' is on disk to be predicted; `dgmld-bench datasets` says more")
 
     from baselines.common.data import selection_splits
     from baselines.common.predicting import choose_device, choose_precision
-    from baselines.common.recipe import Settings
+    from baselines.common.recipe import Settings, claim
 
     validation_split, selection = selection_splits(the_track, select)
     the_device = choose_device(device)
@@ -74,8 +76,14 @@ def run_method(
         precision=precision or choose_precision(the_preset.precision, the_device),
         edges=None if edges is None else str(edges),
     )
+    if edges is not None and settings.needs != "boundary":
+        raise UsageError(f"--edges: {method.name} has no use for edge maps in {the_preset.dimension}D")
     folder = out or Path("runs") / track / f"{method.name.lower()}-{backbone}-{the_preset.name}"
-    identity = _claim(folder, settings, [the_track.train, *predicted], data_dir)
+    places = {seed: folder / f"seed-{seed}" for seed in seeds}
+    cases = {name: len(load_split(name, data_dir=data_dir)) for name in (the_track.train, *predicted)}
+    # Results that are all there may be collected on another machine than that which trained.
+    done = all((place / "predictions.json").is_file() for place in places.values())
+    identity = claim(folder, {**settings.card(), "cases": cases}, but=("device", "precision") if done else ())
     results = Predictions(
         track=track,
         method=method.name,
@@ -88,14 +96,12 @@ def run_method(
     records: dict[str, Any] = {}
     with make_progress() as progress:
         data: tuple[TrainingSet, TrainingSet] | None = None
-        for seed in seeds:
-            place = folder / f"seed-{seed}"
+        for seed, place in places.items():
             if not (place / "predictions.json").is_file():
                 if data is None:
                     data = _load(settings, the_track, validation_split, data_dir, progress)
                 _train_and_predict(settings, seed, data, predicted, place, data_dir, progress, results)
-            done = Predictions.load(place / "predictions.json")
-            results.runs.append(done.run(seed))
+            results.runs.append(Predictions.load(place / "predictions.json").run(seed))
             records[str(seed)] = read_json(place / "checkpoint.json")["record"]
     results.save(folder / "predictions.json")
     write_json(folder / "run.json", _sidecar(command, identity, records))
@@ -133,20 +139,6 @@ def splits_on_disk(names: tuple[str, ...], data_dir: Path | None) -> list[str]:
     return found
 
 
-def _claim(folder: Path, settings: Settings, splits: list[str], data_dir: Path | None) -> dict[str, Any]:
-    """Write down what this folder's results belong to; refuse a folder that holds those of other settings."""
-    from baselines.common.recipe import refuse_other_settings
-
-    cases = {name: len(load_split(name, data_dir=data_dir)) for name in splits}
-    identity = {**settings.card(), "cases": cases}
-    file = folder / "settings.json"
-    if file.is_file():
-        refuse_other_settings(folder, read_json(file), identity)
-    else:
-        write_json(file, identity)
-    return identity
-
-
 def _load(
     settings: Settings, track: Track, validation_split: str | None, data_dir: Path | None, progress: Progress
 ) -> tuple[TrainingSet, TrainingSet]:
@@ -174,7 +166,7 @@ def _train_and_predict(
     from baselines.common.predicting import predict_points
     from baselines.common.recipe import train_seed
 
-    boundary = _boundaries(settings, data_dir)
+    boundary = _boundaries(settings)
     tasks: dict[str, TaskID] = {}
     log: list[tuple[str, Epoch]] = []
 
@@ -214,13 +206,12 @@ def write_log(path: Path, epochs: Iterable[tuple[str, Epoch]]) -> None:
         writer.writerows((s, e.number + 1, e.loss, e.validation_mm, round(e.seconds, 3)) for s, e in epochs)
 
 
-def _boundaries(settings: Settings, data_dir: Path | None) -> Any:
-    pretraining = settings.method.pretraining_for(settings.preset.dimension)
-    if not pretraining or pretraining.needs != "boundary":
+def _boundaries(settings: Settings) -> Any:
+    if settings.needs != "boundary":
         return None
     from baselines.common.edges import boundary_provider
 
-    return boundary_provider(settings.edges, settings.preset, data_dir)
+    return boundary_provider(settings.edges, settings.preset)
 
 
 def print_scores(results: Predictions, splits: list[str], data_dir: Path | None) -> None:

@@ -14,7 +14,7 @@ from baselines.common.config import Preset
 from baselines.common.data import TrainingSet
 from baselines.common.method import Method
 from baselines.common.predicting import choose_device, choose_precision, load_network
-from baselines.common.recipe import Settings, refuse_other_settings, train_seed
+from baselines.common.recipe import Settings, claim, train_seed
 from baselines.common.trainer import Epoch
 
 
@@ -49,12 +49,12 @@ def trained(
     Raises
     ------
     UsageError
-        When the folder holds a network of other settings.
+        When the folder holds a network of other settings or data.
     """
+    cases = {"training": [c.id for c in training.cases], "withheld": [c.id for c in withheld.cases]}
+    claim(folder, {**settings.card(), "training_data": settings.training_data, "cases": cases})
     if (folder / CARD).is_file():
-        network, card, _ = load_network(folder, settings.runtime)
-        refuse_other_settings(folder, card, settings.card())
-        return network.eval()
+        return load_network(folder, settings.runtime)[0].eval()
 
     def on_epoch(stage: str, epoch: Epoch) -> None:
         typer.echo(f"{title} · seed {seed} · {stage} · epoch {epoch.number + 1} · {epoch}", err=True)

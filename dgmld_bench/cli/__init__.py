@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+from collections.abc import Callable
 from io import TextIOWrapper
 
 _PLAIN = {"−": "-", "–": "-", "·": "-", "…": "..", "±": "+-", "≤": "<=", "→": "->"}
@@ -12,8 +13,14 @@ _PLAIN |= dict.fromkeys("█▉▊▋", "#") | dict.fromkeys("▌▍▎▏", " "
 
 
 def main() -> None:
-    """Run ``dgmld-bench``; a user's mistake ends in one message and its exit code, never in a traceback."""
+    """Run ``dgmld-bench``."""
     from dgmld_bench.cli.app import build_app
+
+    guarded(lambda: build_app()(prog_name="dgmld-bench"))
+
+
+def guarded(command: Callable[[], None]) -> None:
+    """Run a command line; a user's mistake ends in one message and its exit code, never in a traceback."""
     from dgmld_bench.errors import DgmldBenchError
 
     codecs.register_error("plain", _plain)
@@ -24,7 +31,7 @@ def main() -> None:
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="plain")
     try:
-        build_app()(prog_name="dgmld-bench")
+        command()
     except DgmldBenchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
