@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 PROTOCOL = 1
+ALLOW_MISSING = ", or pass --allow-missing to count it as misses."
 N_SEEDS = 3
 """Runs that the protocol asks for."""
 
@@ -272,8 +273,7 @@ def score_against(
     if missing and not allow_missing:
         shown = "\n  ".join(missing[:10]) + (f"\n  … and {len(missing) - 10} more" if len(missing) > 10 else "")
         raise DataError(
-            f"predictions for split '{split}' are incomplete:\n  {shown}\n"
-            "Add what is missing, or pass --allow-missing to count it as misses."
+            f"predictions for split '{split}' are incomplete:\n  {shown}\nAdd what is missing{ALLOW_MISSING}"
         )
     seeds = tuple(predictions.seeds)
     predicted = np.stack([world_landmarks(predictions, reference.cases, seed, split) for seed in seeds])
@@ -338,8 +338,8 @@ def _check_fit(reference: Reference, predictions: Predictions) -> None:
             )
 
 
-def _notes(reference: Reference, n_missing: int, n_expected: int, n_seeds: int) -> tuple[str, ...]:
-    split = reference.split
+def split_notes(split: Split) -> list[str]:
+    """Return what must be said beside every number on a split."""
     notes = []
     if split.reference == "simulated":
         notes.append("simulated: the images and their reference are generated; no conclusion about patients follows")
@@ -347,6 +347,12 @@ def _notes(reference: Reference, n_missing: int, n_expected: int, n_seeds: int) 
         notes.append("mask-derived: the reference comes from the cerebellum label, not from an expert")
     if split.in_training:
         notes.append(f"{split.in_training} of the split's {split.n_cases} cases are training cases too (docs/audit.md)")
+    return notes
+
+
+def _notes(reference: Reference, n_missing: int, n_expected: int, n_seeds: int) -> tuple[str, ...]:
+    split = reference.split
+    notes = split_notes(split)
     if n_missing:
         notes.append(
             f"incomplete: {n_missing} of {n_expected} points are not predicted; they count as misses in SDR and "

@@ -122,6 +122,10 @@ def case_means(errors_mm: ArrayLike) -> Array:
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
 
+ALPHA = 0.05
+"""Significance level of every paired test."""
+
+
 @dataclass(frozen=True)
 class PairedDifference:
     """What separates method A from method B on the same cases; negative favours A.
@@ -144,6 +148,12 @@ class PairedDifference:
     p: float
     effect_size: float
     n_cases: int
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the interval leaves out zero and the test is significant: one is soon deceived, both seldom are."""
+        low, high = self.ci95_mm or (0.0, 0.0)
+        return self.p < ALPHA and (high < 0 or low > 0)
 
 
 def paired_difference(a_mm: ArrayLike, b_mm: ArrayLike) -> PairedDifference:
@@ -173,15 +183,15 @@ def paired_difference(a_mm: ArrayLike, b_mm: ArrayLike) -> PairedDifference:
         interval = float(low), float(high)
     difference = float(mean_radial_error(a).mean() - mean_radial_error(b).mean())
     p = float(_wilcoxon(per_case[:, None])[0])
-    return PairedDifference(difference, interval, p, rank_biserial(per_case), len(per_case))
+    return PairedDifference(difference, interval, p, _rank_biserial(per_case), len(per_case))
 
 
-def rank_biserial(differences: ArrayLike) -> float:
+def _rank_biserial(differences: ArrayLike) -> float:
     """Return the matched-pairs rank-biserial correlation (Kerby 2014): -1 where every difference is negative, to 1.
 
     Zeros and NaN are left out; 0 where nothing remains.
 
-    >>> rank_biserial([-1.0, -2.0, 3.0, 0.0])
+    >>> _rank_biserial([-1.0, -2.0, 3.0, 0.0])
     0.0
     """
     from scipy.stats import rankdata
@@ -233,8 +243,9 @@ class Ranking:
     low, high : array of int, shape (method,)
         Ends of the 95 % bootstrap interval of the rank.
     group : array of int, shape (method,)
-        Tie groups: 1 holds the best method and every method that is not significantly worse, 2 the best of the
-        others and those not significantly worse than that one, and so on.
+        Tie groups: 1 holds the best method and every method that is not surely worse, 2 the best of the others and
+        those not surely worse than that one, and so on. Surely worse: the paired bootstrap interval of the difference
+        lies above zero, and the paired test is significant after Holm's correction over all pairs.
     p : array, shape (method, method)
         Holm-adjusted paired tests between all methods; 1 on the diagonal.
     """
@@ -246,16 +257,13 @@ class Ranking:
     p: Array
 
 
-def rank_methods(errors_mm: Sequence[ArrayLike], *, alpha: float = 0.05, n_resamples: int = N_RESAMPLES) -> Ranking:
+def rank_methods(errors_mm: Sequence[ArrayLike], *, n_resamples: int = N_RESAMPLES) -> Ranking:
     """Rank methods by their Average, and say how sure the ranks are.
 
     Parameters
     ----------
     errors_mm : sequence of arrays, shape (seed, case, landmark)
         One per method; the same cases in the same order, any number of seeds.
-    alpha : float
-        Significance level of "worse" in the tie groups: the paired test against the group's best method, after
-        Holm's correction over all pairs, and more of the rank sum on the side of that method.
 
     Returns
     -------
@@ -269,25 +277,26 @@ def rank_methods(errors_mm: Sequence[ArrayLike], *, alpha: float = 0.05, n_resam
     order = np.argsort(averages, kind="stable")
     rank = 1 + (averages < averages[:, None]).sum(axis=1)
     resampled = np.stack([bootstrap_averages(e, n_resamples, method=i) for i, e in enumerate(methods)], axis=1)
-    resampled = np.nan_to_num(resampled.round(DIGITS), nan=np.inf)  # (resample, method); without a value: last
-    best, worst = (rankdata(resampled, ends, axis=1) for ends in ("min", "max"))  # methods that tie share these ranks
+    resampled = resampled.round(DIGITS)  # (resample, method)
+    ordered = np.nan_to_num(resampled, nan=np.inf)  # without a value: last
+    best, worst = (rankdata(ordered, ends, axis=1) for ends in ("min", "max"))  # methods that tie share these ranks
     low = np.quantile(best, 0.025, axis=0, method="nearest").astype(int)
     high = np.quantile(worst, 0.975, axis=0, method="nearest").astype(int)
-    means = [case_means(e) for e in methods]
-    p = pairwise_tests(means)
+    p = holm_of_pairs(pairwise_tests([case_means(e) for e in methods]))
     group = np.zeros(n, dtype=int)
     while not group.all():
         others = [m for m in order if not group[m]]
         best_of = others[0]
         number = group.max() + 1
         for m in others:
-            if p[best_of, m] >= alpha or rank_biserial((means[m] - means[best_of]).round(DIGITS)) <= 0:
+            difference = resampled[:, m] - resampled[:, best_of]
+            if not (p[best_of, m] < ALPHA and np.nanquantile(difference, 0.025) > 0):
                 group[m] = number
     return Ranking(rank, np.minimum(low, rank), np.maximum(high, rank), group, p)
 
 
 def pairwise_tests(means_mm: Sequence[ArrayLike]) -> Array:
-    """Return Holm-adjusted Wilcoxon p-values between all methods, ``(method, method)``, 1 on the diagonal.
+    """Return Wilcoxon p-values between all methods, ``(method, method)``, symmetric, 1 on the diagonal.
 
     Parameters
     ----------
@@ -295,13 +304,18 @@ def pairwise_tests(means_mm: Sequence[ArrayLike]) -> Array:
     """
     n = len(means_mm)
     result = np.ones((n, n))
-    pairs = [(i, j) for i in range(n) for j in range(i)]
-    if not pairs:
-        return result
-    values = np.asarray(means_mm, dtype=np.float64)
-    p = _wilcoxon(np.stack([values[i] - values[j] for i, j in pairs], axis=1).round(DIGITS))
-    for (i, j), adjusted in zip(pairs, holm(p), strict=True):
-        result[i, j] = result[j, i] = adjusted
+    rows, columns = np.tril_indices(n, -1)
+    if rows.size:
+        values = np.asarray(means_mm, dtype=np.float64)
+        result[rows, columns] = result[columns, rows] = _wilcoxon((values[rows] - values[columns]).T.round(DIGITS))
+    return result
+
+
+def holm_of_pairs(p_values: Array) -> Array:
+    """Return p-values between all methods corrected over their pairs; symmetric before and after."""
+    rows, columns = np.tril_indices(len(p_values), -1)
+    result = np.ones_like(p_values)
+    result[rows, columns] = result[columns, rows] = holm(p_values[rows, columns])
     return result
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -75,9 +76,10 @@ def pairs_table(track: str, splits: Sequence[str]) -> str:
                 continue
             ours = _errors(split, ids[OURS])
             found = [compare(ours, _errors(split, ids[m])).overall for m in others]
-            for other, difference, p in zip(others, found, holm([d.p for d in found]), strict=True):
+            corrected = holm([d.p for d in found])
+            for other, difference, p in zip(others, found, corrected, strict=True):
                 low, high = difference.ci95_mm or (float("nan"),) * 2
-                sure = p < 0.05 and (high < 0 or low > 0)
+                sure = replace(difference, p=float(p)).is_sure
                 verdict = "not told apart" if not sure else "better" if high < 0 else "worse"
                 interval = f"{signed(low, 2)} … {signed(high, 2)}"
                 cells = (signed(difference.difference_mm, 2), interval, "< 0.001" if p < 1e-3 else f"{p:.3f}", verdict)

@@ -29,6 +29,18 @@ def test_a_shift_of_one_landmark_is_found_where_it_is():
     assert result.better is result.a and compare(result.b, result.a).better.name == "A"
 
 
+def test_better_takes_interval_and_test():
+    worse = ERRORS + 0.05
+    worse[:, 0] -= 3.0  # one case far the other way: in most cases A is better, but not on average
+    one = compare(method(), method(worse, name="B"))
+    low, high = one.overall.ci95_mm
+    assert one.overall.p < 0.05 and low < 0 < high and one.better is None
+    shifted = np.where(np.arange(20)[None, :, None] < 5, ERRORS - 1.0, ERRORS)  # only five cases differ
+    other = compare(method(), method(shifted, name="B"))
+    low, high = other.overall.ci95_mm
+    assert low > 0 and other.overall.p > 0.05 and other.better is None
+
+
 def test_nothing_is_better_than_itself():
     result = compare(method(), method(name="B"))
     assert result.overall.difference_mm == 0 and result.overall.p == 1 and result.better is None

@@ -192,7 +192,10 @@ def test_pairwise_tests_agree_with_scipy_one_by_one():
     means = RNG.random((4, 30)) + np.arange(4)[:, None] * 0.1
     raw = [stats.wilcoxon(means[i], means[j]).pvalue for i in range(4) for j in range(i)]
     ours = statistics.pairwise_tests(means)
-    np.testing.assert_allclose([ours[i, j] for i in range(4) for j in range(i)], statistics.holm(raw))
+    corrected = statistics.holm_of_pairs(ours)
+    assert (ours == ours.T).all() and (corrected == corrected.T).all() and (np.diag(corrected) == 1).all()
+    np.testing.assert_allclose([ours[i, j] for i in range(4) for j in range(i)], raw)
+    np.testing.assert_allclose([corrected[i, j] for i in range(4) for j in range(i)], statistics.holm(raw))
 
 
 def test_rank_agreement():

@@ -12,6 +12,7 @@ from dgmld_bench.cli.terminal import make_console, print_whole
 
 if TYPE_CHECKING:
     from dgmld_bench.comparison import Comparison, MethodErrors
+    from dgmld_bench.splits import Split
     from dgmld_bench.statistics import PairedDifference
 
 
@@ -35,7 +36,7 @@ def compare(
 
     Prints the difference of their Averages with a 95 % interval, a paired test,
     an effect size, and the same per landmark. Both files must predict every case.
-    Names on the board (bapdg-unet, annotator) need no reference data: its verified errors are compared.
+    Names on the board (bapdg-unet) need no reference data: its verified errors are compared.
 
     Examples:
 
@@ -45,6 +46,7 @@ def compare(
     """
     from dgmld_bench.comparison import compare as compare_methods
     from dgmld_bench.comparison import draw_comparison
+    from dgmld_bench.store import find_split
 
     result = compare_methods(*(_errors(m, split, data_dir, root) for m in (a, b)))
     emit_json(result.to_dict(), json)
@@ -53,7 +55,7 @@ def compare(
 
         save_figure(draw_comparison(result), plot)
     if str(json) != "-":
-        _print(result, split)
+        _print(result, find_split(split, data_dir))
         if plot is not None:
             typer.echo(f"wrote {plot}")
 
@@ -67,18 +69,26 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Metho
         from dgmld_bench.leaderboard.records import find_record
 
         return find_record(root, split, method).named(method)
-    from dgmld_bench.scoring import score
+    from dgmld_bench.errors import DataError
+    from dgmld_bench.predictions import read_predictions
+    from dgmld_bench.scoring import ALLOW_MISSING, load_reference, score_against
 
-    result = score(path, split, data_dir=data_dir)
+    reference = load_reference(split, data_dir)
+    try:
+        predictions = read_predictions(path, reference.split, reference.landmark_set)
+        result = score_against(reference, predictions)
+    except DataError as error:
+        raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ').replace(ALLOW_MISSING, '.')}") from None
     name = f"{result.predictions.method} · {result.predictions.backbone}"
-    reference = result.reference
     return MethodErrors(name, reference.ids, reference.landmark_set.names, result.errors_mm, reference.sha256)
 
 
-def _print(result: Comparison, split: str) -> None:
+def _print(result: Comparison, split: Split) -> None:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
+
+    from dgmld_bench.scoring import split_notes
 
     values = result.to_dict()
     console = make_console()
@@ -91,21 +101,26 @@ def _print(result: Comparison, split: str) -> None:
     table = Table(box=box.SIMPLE, show_edge=False, show_footer=True, pad_edge=False, header_style="bold")
     total = result.overall
     for heading, cell in zip(
-        (escape(split), "A − B, mm", "95 % interval", "p (Holm)", "effect size"),
+        (escape(split.name), "A − B, mm", "95 % interval", "p (Holm)", "effect size"),
         ("Average", *_cells(total)),
         strict=True,
     ):
-        table.add_column(heading, footer=f"[bold]{cell}[/]", justify="left" if heading == escape(split) else "right")
+        table.add_column(
+            heading, footer=f"[bold]{cell}[/]", justify="left" if heading == escape(split.name) else "right"
+        )
     for name, difference in result.per_landmark.items():
         table.add_row(name, *_cells(difference))
     console.print()
     print_whole(console, table)
     console.print()
     console.print(_verdict(result))
+    over = "cases and seeds" if max(len(m.errors_mm) for m in (result.a, result.b)) > 1 else "cases"
     console.print(
-        f"[dim]{total.n_cases} cases. Interval: bootstrap over cases and seeds. p: Wilcoxon on per-case means, "
-        "corrected over landmarks. Effect size: rank-biserial, −1 where A is better in every case.[/]"
+        f"[dim]{total.n_cases} of {split.n_cases} cases. Interval: bootstrap over {over}. p: Wilcoxon on per-case "
+        "means, corrected over landmarks. Effect size: rank-biserial, −1 where A is better in every case.[/]"
     )
+    for note in split_notes(split):
+        console.print(f"[yellow]note:[/] {note}")
 
 
 def _cells(difference: PairedDifference) -> tuple[str, str, str, str]:
@@ -120,8 +135,17 @@ def _cells(difference: PairedDifference) -> tuple[str, str, str, str]:
 def _verdict(result: Comparison) -> str:
     from rich.markup import escape
 
+    from dgmld_bench.statistics import ALPHA
+
     better = result.better
     if better is None:
-        return "[yellow]These cases and seeds do not tell the two methods apart:[/] the interval holds 0."
+        low, high = result.overall.ci95_mm or (0.0, 0.0)
+        interval = "holds 0" if low <= 0 <= high else "leaves out 0"
+        test = "is not significant" if result.overall.p >= ALPHA else "is significant"
+        link = "and" if (low <= 0 <= high) == (result.overall.p >= ALPHA) else "but"
+        return (
+            "[yellow]These cases and seeds do not tell the two methods apart:[/] "
+            f"the interval {interval} {link} the test {test}; it takes both."
+        )
     label = "A" if better is result.a else "B"
     return f"[green]{label} is better:[/] [bold]{escape(better.name)}[/] ({abs(result.overall.difference_mm):.3f} mm)."

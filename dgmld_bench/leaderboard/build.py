@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from dgmld_bench import metrics
 from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submission, TrackBoard, Value
-from dgmld_bench.leaderboard.records import DIGITS, ERRORS, Record, read_record, record_of, record_path, write_record
+from dgmld_bench.leaderboard.records import (
+    ANNOTATOR,
+    DIGITS,
+    ERRORS,
+    Record,
+    read_record,
+    record_of,
+    record_path,
+    write_record,
+)
 from dgmld_bench.leaderboard.reported import Reported, read_reported, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
 from dgmld_bench.scoring import N_SEEDS, PROTOCOL, Reference, Score, load_reference, score_against
@@ -22,7 +31,6 @@ from dgmld_bench.statistics import bootstrap_interval, rank_agreement, rank_meth
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-ANNOTATOR = "annotator"
 _PROTOCOLS = ("source-val", "target-val", "none")
 
 

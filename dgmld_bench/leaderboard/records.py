@@ -21,6 +21,7 @@ from dgmld_bench.splits import get_split
 Array = NDArray[np.float64]
 
 ERRORS = "leaderboard/errors"
+ANNOTATOR = "annotator"
 FORMAT, VERSION = "dgmld-bench/errors", 1
 DIGITS = 6
 
@@ -81,19 +82,21 @@ def find_record(root: Path, split: str, name: str) -> Record:
         The repository.
     split : str
     name : str
-        The submission's, as its file is called without ``.json``; or ``annotator``.
+        The submission's, as its file is called without ``.json``.
 
     Raises
     ------
     UsageError
-        For an unknown split, and for a name without verified errors on it.
+        For an unknown split, and for a name without verified errors on it: an annotator's are distances from another
+        annotator, and no errors.
     DataError
         When they were measured under another protocol.
     """
     if split.startswith("own/"):
         raise UsageError(f"'{name}' is no file, and the board has no centres of your own: name a predictions file")
     track = get_split(split).track
-    known = sorted(p.parent.name for p in (root / ERRORS / track).glob(f"*/{split}.json"))
+    found = {p.parent.name for p in (root / ERRORS / track).glob(f"*/{split}.json")}
+    known = sorted(found - {ANNOTATOR})
     if name not in known:
         if not known:
             raise UsageError(

@@ -112,7 +112,7 @@ def readme(board: Board) -> str:
         f"Scoring protocol {board.protocol}: `docs/protocol.md`.",
         "",
         "Beside a *rank* stands its 95 % interval: cases and seeds drawn anew. A *group* holds its first method and",
-        "those behind it that are not significantly worse. Ranks are counted within a selection: `source-val` is",
+        "those behind it that are not surely worse. Ranks are counted within a selection: `source-val` is",
         "strict domain generalisation, `target-val` the paper's protocol.",
         "",
     ]

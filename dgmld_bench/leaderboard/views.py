@@ -18,7 +18,7 @@ from dgmld_bench.leaderboard.figures import Panel, curve_of, panels
 from dgmld_bench.leaderboard.layouts import Layout, Line, layouts
 from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, Submission, TrackBoard, Value
 from dgmld_bench.metrics import SDR_THRESHOLDS_MM
-from dgmld_bench.statistics import case_means
+from dgmld_bench.statistics import case_means, pairwise_tests
 from dgmld_bench.text import clean, duration, web_link
 
 Array = NDArray[np.float64]
@@ -117,7 +117,8 @@ class SplitView:
         self.has_gap = any(row.gap is not None for row in self.rows)
         self.keys = {row.id: f"r{i}" for i, row in enumerate(self.rows)}
         self.labels = _labels(self.rows)
-        known = (r for r in self.rows if r.errors_mm is not None and r.average is not None)
+        # An annotator's errors are distances from another annotator, not from the reference.
+        known = (r for r in self.rows if r.errors_mm is not None and r.average is not None and r.kind != "annotator")
         self.comparable = tuple(sorted(known, key=lambda r: (r.rank is None, _mean(r.average))))
 
     @property
@@ -276,8 +277,10 @@ class SplitView:
     @property
     def data(self) -> dict[str, Any]:
         """What the comparison page computes with: per seed and case the mean error in micrometres."""
+        p = pairwise_tests([case_means(row.errors_mm) for row in self.comparable if row.errors_mm is not None])
         return {
             "landmarks": list(self.landmarks),
+            "p": [[float(f"{v:.4g}") for v in line[:i]] for i, line in enumerate(p)],
             "rows": [
                 {
                     "key": row.id,

@@ -174,7 +174,9 @@ function comparison(root) {
   selects[1].value = place(wanted.get("b"), selects[0].value === "0" ? Math.min(1, data.rows.length - 1) : 0);
   const link = (row) => make(row.href ? "a" : "span", row.href ? { href: row.href } : {}, make("bdi", {}, row.name));
   const show = () => {
-    const [a, b] = selects.map((select) => data.rows[select.value]);
+    const places = selects.map((select) => Number(select.value));
+    const [a, b] = places.map((i) => data.rows[i]);
+    const p = a === b ? 1 : data.p[Math.max(...places)][Math.min(...places)];
     const present = a.runs[0].map((_, i) => i).filter((i) => [...a.runs, ...b.runs].every((run) => run[i] !== null));
     if (!present.length) { verdict.textContent = "These two have no case in common."; figure.replaceChildren(); body.replaceChildren(); return; }
     const [runsA, runsB] = [a, b].map((row) => row.runs.map((run) => present.map((i) => run[i] / 1000)));
@@ -184,10 +186,10 @@ function comparison(root) {
     const [low, high] = interval(runsA, runsB);
     const wins = differences.filter((d) => d < 0).length, ties = differences.filter((d) => d === 0).length;
     const [first, second] = difference <= 0 ? [a, b] : [b, a];
-    verdict.replaceChildren(...(low <= 0 && high >= 0
+    verdict.replaceChildren(...((low <= 0 && high >= 0) || p >= 0.05
       ? ["The data do not separate ", link(a), " from ", link(b), ": "]
       : [link(first), " has the smaller error than ", link(second), ": "]),
-    `A − B is ${signed(difference)} mm (95 % interval ${signed(low)} to ${signed(high)}); A is better in ${wins} of ${pairs.length} cases${ties ? `, equal in ${ties}` : ""}.`);
+    `A − B is ${signed(difference)} mm (95 % interval ${signed(low)} to ${signed(high)}), p ${p < 0.0001 ? "< 0.0001" : `= ${p.toFixed(4)}`}; A is better in ${wins} of ${pairs.length} cases${ties ? `, equal in ${ties}` : ""}.`);
     figure.replaceChildren(scatter(pairs, a, b));
     const lines = [["All landmarks", mean(pairs.map((p) => p[0])), mean(pairs.map((p) => p[1]))],
       ...data.landmarks.map((name, k) => [name, ...[a, b].map((row) => row.landmarks[k])])];
