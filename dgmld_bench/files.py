@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from dgmld_bench.errors import DataError
+from dgmld_bench.errors import DataError, UsageError
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 
@@ -64,6 +64,21 @@ def new_folder(parent: Path, prefix: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     folder.chmod(0o777 & ~_umask())
     return folder
+
+
+def refuse_checkout(path: Path, what: str) -> None:
+    """Refuse a place inside a checkout of this package for something that must not be committed.
+
+    Raises
+    ------
+    UsageError
+        When the place lies in one.
+    """
+    for parent in (path.resolve(), *path.resolve().parents):
+        if (parent / ".git").exists() and (parent / "dgmld_bench" / "audit").is_dir():
+            raise UsageError(
+                f"{path} lies in the repository {parent}; {what} and does not belong there. Name another with --out"
+            )
 
 
 def write_text(path: Path, text: str) -> None:

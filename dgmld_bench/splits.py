@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from dgmld_bench.errors import unknown_name
+from dgmld_bench.errors import UsageError, unknown_name
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM, LandmarkSet
 from dgmld_bench.lfc_ids import LFC_TEST, LFC_VALIDATION
 
@@ -167,10 +167,12 @@ TRACKS = {
 
 def get_track(name: str) -> Track:
     """Return the track of that name; UsageError with the known names when there is none."""
-    try:
+    if name in TRACKS:
         return TRACKS[name]
-    except KeyError:
-        raise unknown_name("track", name, tuple(TRACKS)) from None
+    for track in TRACKS.values():
+        if name in {get_split(split).source for split in track.split_names}:
+            raise UsageError(f"'{name}' is a source; its cases are in track '{track.name}'")
+    raise unknown_name("track", name, tuple(TRACKS))
 
 
 def get_split(name: str) -> Split:

@@ -286,6 +286,13 @@ def test_real_atlases_of_equal_age_are_found_to_be_near_duplicates(tmp_path: Pat
     for weeks in range(22, 35):
         assert f"HarvardSTA{weeks}_Study1" in partners["open-wu", f"Chinese{weeks}_Study1"]
     assert {split for split, _ in partners} == {"open-wu"}  # spina bifida resembles no training case
+    nearer_to_testing = ("open-val", "HarvardSTA23_Study1")  # is most like a Chinese volume, and yet like this one
+    (found,) = (
+        f
+        for f in result.findings
+        if f.check == "near-duplicate" and len(f.cases) == 2 and (f.cases[0].split, f.cases[0].id) == nearer_to_testing
+    )
+    assert (found.level, found.cases[1].split, found.cases[1].id) == ("warning", "open-train", "HarvardSTA22_Study1")
 
 
 @pytest.mark.skipif(not REAL, reason="DGMLD_BENCH_REAL_DATA is not set")

@@ -143,12 +143,15 @@ def test_one_source_that_fails_does_not_stop_the_next(tmp_path: Path, monkeypatc
         assert site.requests
     assert isinstance(error, DataError)
     assert "dgmld-bench import pku PATH --spacing-mm S" in str(error) and "truncated or was changed" in str(error)
+    assert "dgmld-bench import atlases PATH" in str(error)
 
 
 def test_wrong_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dgmld_bench = inside(tmp_path, monkeypatch)
     for arguments, message in [
         (["download", "isbu"], "did you mean 'isbi'"),
+        (["download", "open"], "'open' is a track; its data comes from source 'atlases'"),
+        (["audit", "atlases"], "'atlases' is a source; its cases are in track 'open'"),
         (["download", "atlases", "--revision", "v1"], "has no --revision"),
         (["download", "dgmld", "--mirror", "nowhere"], "starts with https://"),
         (["remove", "isbu"], "did you mean 'isbi'"),

@@ -53,6 +53,31 @@ def test_score_prints_and_writes(perfect, brains, tmp_path):
     assert lines[0] == "seed,case,landmark,radial_error_mm" and len(lines) == 1 + 2 * 3 * 6
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["score", "p.json", "--split", "lfc", "--csv", "p.json"],
+        ["score", "p.json", "--split", "lfc", "--json", "./link.json"],
+        ["compare", "p.json", "p.json", "--split", "lfc", "--json", "p.json"],
+        ["validate", "p.json", "--json", "p.json"],
+        ["export", "lfc", "--format", "parquet", "--predictions", "p.json", "--out", "o", "--json", "p.json"],
+    ],
+)
+def test_no_command_writes_over_what_it_reads(perfect, brains, tmp_path, arguments):
+    before = perfect.read_bytes()
+    (tmp_path / "p.json").write_bytes(before)
+    (tmp_path / "link.json").symlink_to("p.json")
+    result = program(*arguments, cwd=tmp_path, DGMLD_BENCH_DATA=str(brains))
+    assert result.returncode == 2 and "would be overwritten" in result.stderr
+    assert (tmp_path / "p.json").read_bytes() == before
+
+
+def test_a_pipe_can_be_scored(perfect, brains):
+    command = f"{sys.executable} -m dgmld_bench score <(cat {perfect}) --split lfc --data-dir {brains} --json -"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert json.loads(result.stdout)["mre_mm"]["mean"] == pytest.approx(0.5), result.stderr
+
+
 def test_json_on_standard_output_is_nothing_but_json(perfect, brains):
     result = program("score", perfect, "--split", "lfc", "--data-dir", brains, "--json", "-")
     assert json.loads(result.stdout)["split"] == "lfc"

@@ -57,6 +57,15 @@ def test_a_dataset_of_volumes_gives_the_same_numbers_back(brains: Path, tmp_path
     ]
 
 
+def test_an_export_of_real_cases_stays_out_of_the_repository(brains: Path) -> None:
+    here = Path(__file__).parents[1]
+    if not (here / ".git").exists():
+        pytest.skip("not in a checkout")
+    with pytest.raises(UsageError, match="may not be passed on"):
+        export("lfc", "hf", here / "lfc-hf", data_dir=brains)
+    assert not (here / "lfc-hf").exists()
+
+
 def test_a_dataset_withholds_what_belongs_to_a_test_split(brains: Path, tmp_path: Path) -> None:
     export(["lfc-val", "lfc"], "hf", tmp_path / "out", data_dir=brains)
     loaded = datasets.load_from_disk(tmp_path / "out")

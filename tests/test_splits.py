@@ -48,7 +48,7 @@ def test_spaces_and_unknown_names() -> None:
     assert get_track("ceph").space == "px" and get_track("dgmld").space == "ras_mm"
     with pytest.raises(UsageError, match="did you mean 'lfc'"):
         get_split("lcf")
-    with pytest.raises(UsageError, match="unknown track 'isbi'"):
+    with pytest.raises(UsageError, match="'isbi' is a source; its cases are in track 'ceph'"):
         get_track("isbi")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from baselines.common.config import Precision, Preset, get_preset
 from baselines.common.method import Method
@@ -26,7 +27,7 @@ from dgmld_bench.splits import Track, get_split, get_track
 
 if TYPE_CHECKING:
     from baselines.common.data import TrainingSet
-    from baselines.common.recipe import Settings
+    from baselines.common.recipe import Boundaries, Settings
     from baselines.common.trainer import Epoch
 
 console = Console(stderr=True)
@@ -78,6 +79,7 @@ def run_method(
     )
     if edges is not None and settings.needs != "boundary":
         raise UsageError(f"--edges: {method.name} has no use for edge maps in {the_preset.dimension}D")
+    boundary = _boundaries(settings)
     folder = out or Path("runs") / track / f"{method.name.lower()}-{backbone}-{the_preset.name}"
     places = {seed: folder / f"seed-{seed}" for seed in seeds}
     cases = {name: len(load_split(name, data_dir=data_dir)) for name in (the_track.train, *predicted)}
@@ -100,7 +102,7 @@ def run_method(
             if not (place / "predictions.json").is_file():
                 if data is None:
                     data = _load(settings, the_track, validation_split, data_dir, progress)
-                _train_and_predict(settings, seed, data, predicted, place, data_dir, progress, results)
+                _train_and_predict(settings, seed, data, boundary, predicted, place, data_dir, progress, results)
             results.runs.append(Predictions.load(place / "predictions.json").run(seed))
             records[str(seed)] = read_json(place / "checkpoint.json")["record"]
     results.save(folder / "predictions.json")
@@ -155,6 +157,7 @@ def _train_and_predict(
     settings: Settings,
     seed: int,
     data: tuple[TrainingSet, TrainingSet],
+    boundary: Boundaries | None,
     splits: list[str],
     place: Path,
     data_dir: Path | None,
@@ -166,7 +169,6 @@ def _train_and_predict(
     from baselines.common.predicting import predict_points
     from baselines.common.recipe import train_seed
 
-    boundary = _boundaries(settings)
     tasks: dict[str, TaskID] = {}
     log: list[tuple[str, Epoch]] = []
 
@@ -206,7 +208,7 @@ def write_log(path: Path, epochs: Iterable[tuple[str, Epoch]]) -> None:
         writer.writerows((s, e.number + 1, e.loss, e.validation_mm, round(e.seconds, 3)) for s, e in epochs)
 
 
-def _boundaries(settings: Settings) -> Any:
+def _boundaries(settings: Settings) -> Boundaries | None:
     if settings.needs != "boundary":
         return None
     from baselines.common.edges import boundary_provider
@@ -266,10 +268,10 @@ def make_progress() -> Progress:
     """Return the bars that every long piece of work shows."""
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        BarColumn(bar_width=24 if console.width > 100 else 8),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[note]}", table_column=Column()),  # the only one that may be wrapped
         console=console,
     )
 

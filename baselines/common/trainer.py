@@ -32,7 +32,7 @@ class Epoch:
 
     def __str__(self) -> str:
         """Return loss and validation error as a line of progress says them."""
-        validated = "" if self.validation_mm is None else f" · validation MRE {self.validation_mm:.2f} mm"
+        validated = "" if self.validation_mm is None else f" · val {self.validation_mm:.2f} mm"
         return f"loss {self.loss:.3g}{validated}"
 
 

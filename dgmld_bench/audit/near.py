@@ -48,7 +48,8 @@ def near_duplicates(
     chained = Counter(frozenset((split[p.first], split[p.second])) for p in found)
     known = {(p.first, p.second) for p in found}
     for i, j in np.argwhere(np.triu(apart & (upright >= LIKELY[dimension]))):
-        if (i, j) not in known and chained[frozenset((split[i], split[j]))] >= CHAIN:
+        certain = upright[i, j] >= CERTAIN[dimension]  # not the most alike of either, yet alike
+        if (i, j) not in known and (certain or chained[frozenset((split[i], split[j]))] >= CHAIN):
             found.append(Pair(int(i), int(j), float(upright[i, j]), "upright"))
     findings = _between(found, observations, roles) + _within(observations, upright, dimension)
     return findings, _measured(observations, upright, roles)

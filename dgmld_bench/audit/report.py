@@ -13,10 +13,10 @@ from pathlib import Path
 from dgmld_bench.audit.findings import CHECKS, LEVELS, Audit, Finding, Place
 from dgmld_bench.audit.pictures import draw_correlations, draw_finding
 from dgmld_bench.cases import Case, load_split
-from dgmld_bench.errors import UsageError
-from dgmld_bench.files import write_json, write_text
+from dgmld_bench.files import refuse_checkout, write_json, write_text
 
 REPORT, DATA = "report.html", "audit.json"
+REPORT_SHOWS = "a report may show patients"
 
 
 def write_report(
@@ -33,7 +33,7 @@ def write_report(
     ----------
     audit : Audit
     folder : path
-        Made where it does not exist; :func:`check_folder` says what it may not be.
+        Made where it does not exist; :func:`~dgmld_bench.files.refuse_checkout` says what it may not be.
     data_dir : path, optional
         The data folder, for the pictures.
     pictures : int
@@ -45,7 +45,7 @@ def write_report(
 
     from dgmld_bench.text import clean
 
-    check_folder(folder)
+    refuse_checkout(folder, REPORT_SHOWS)
     drawn = _draw(audit, pictures, data_dir, progress)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -70,23 +70,6 @@ def write_report(
     write_json(folder / DATA, audit.to_dict())
     write_text(folder / REPORT, text)
     return folder / REPORT
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder inside a checkout of this package: pictures of patients must not be committed.
-
-    Raises
-    ------
-    UsageError
-        When the folder lies in one.
-    """
-    resolved = folder.resolve()
-    for parent in (resolved, *resolved.parents):
-        if (parent / ".git").exists() and (parent / "dgmld_bench" / "audit").is_dir():
-            raise UsageError(
-                f"{folder} lies in the repository {parent}; a report may show patients and does not belong there. "
-                "Name another folder with --out"
-            )
 
 
 def _draw(

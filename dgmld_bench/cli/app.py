@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from dgmld_bench.errors import UsageError
 
 DataDir = Annotated[
     Path | None,
@@ -73,11 +76,20 @@ def reflow(text: str) -> str:
     from inspect import cleandoc
 
     def flow(paragraph: str) -> str:
+        if "\b" in paragraph:
+            return paragraph
         if any(line.startswith(" ") for line in paragraph.splitlines()):
-            return paragraph if "\b" in paragraph else f"\b\n{paragraph}"
+            return f"\b\n{paragraph}"
         return " ".join(paragraph.splitlines())
 
     return "\n\n".join(flow(p) for p in cleandoc(text).split("\n\n"))
+
+
+def refuse_overwriting(inputs: Sequence[Path | None], *outputs: Path | None) -> None:
+    """Raise UsageError when a command would write over a file that it reads."""
+    for out in outputs:
+        if out is not None and out.exists() and any(i is not None and i.exists() and out.samefile(i) for i in inputs):
+            raise UsageError(f"{out} is read by this command and would be overwritten; name another file to write")
 
 
 def emit_json(value: Any, path: Path | None) -> None:

@@ -64,9 +64,10 @@ def audit(
 
     from dgmld_bench import store
     from dgmld_bench.audit import audit as run_audit
-    from dgmld_bench.audit.report import check_folder, write_report
+    from dgmld_bench.audit.report import REPORT_SHOWS, write_report
     from dgmld_bench.cli.terminal import make_console, progress_bars
     from dgmld_bench.errors import DataError
+    from dgmld_bench.files import refuse_checkout
 
     targets = [track] if track else _on_disk(data_dir)
     if not targets:
@@ -75,7 +76,7 @@ def audit(
     console = make_console(stderr=quiet)
     folders = {t: _folder(t, out, len(targets), data_dir) for t in targets}
     for folder in folders.values():
-        check_folder(folder)
+        refuse_checkout(folder, REPORT_SHOWS)
     audits = []
     for target, folder in folders.items():
         with progress_bars(console) as report:

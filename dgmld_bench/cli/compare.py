@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, refuse_overwriting
 from dgmld_bench.cli.terminal import make_console, print_whole
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def compare(
     from dgmld_bench.comparison import draw_comparison
     from dgmld_bench.store import find_split
 
+    refuse_overwriting([Path(a), Path(b)], json, plot)
     result = compare_methods(*(_errors(m, split, data_dir, root) for m in (a, b)))
     emit_json(result.to_dict(), json)
     if plot is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, refuse_overwriting
 
 
 def register(app: typer.Typer) -> None:
@@ -45,9 +45,9 @@ def export(
     """Write a split in the layout of another tool, with its licence.
 
     \b
-    hf          a Hugging Face datasets.Dataset with Nifti or Image features, for load_from_disk
+    hf          a Hugging Face datasets.Dataset, for load_from_disk
     parquet     a table of landmarks, of the reference and of predictions
-    nnlandmark  raw data for nnLandmark (a fork of nnU-Net): images, label maps, JSON files; volumes only
+    nnlandmark  raw data for nnLandmark, a fork of nnU-Net; volumes only
     slicer      a 3D Slicer scene per case: image, reference, predictions
 
     Images are written losslessly, with the geometry that scoring uses.
@@ -66,6 +66,7 @@ def export(
     from dgmld_bench.export import export as write_export
     from dgmld_bench.export.note import provenance
 
+    refuse_overwriting([predictions], json, out)
     console = make_console(stderr=json is not None and str(json) == "-")
     with progress_bars(console) as report:
         job = write_export(

@@ -96,7 +96,10 @@ def download(
                 else _fetch(console, name, data_dir, revision, mirror)
             )
         except DgmldBenchError as error:
-            failed.append(str(error))
+            other = (
+                f"Or fetch it elsewhere and run `dgmld-bench import {name} PATH`, or name another server by --mirror."
+            )
+            failed.append(str(error) if name == "phantom" else f"{error}\n{other}")
     emit_json({"downloaded": results, "failed": failed}, json)
     if failed:
         raise DataError("\n".join(failed))

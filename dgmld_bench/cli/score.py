@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, file_argument
+from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, file_argument, refuse_overwriting
 from dgmld_bench.cli.terminal import make_console, print_whole, width_of
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def score(
     """
     from dgmld_bench.scoring import score as score_predictions
 
+    refuse_overwriting([file], json, csv)
     result = score_predictions(file, split, data_dir=data_dir, space=space, strict=strict, allow_missing=allow_missing)
     if csv is not None:
         from dgmld_bench.files import write_text

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dgmld_bench.cli.app import JsonPath, emit_json, file_argument
+from dgmld_bench.cli.app import JsonPath, emit_json, file_argument, refuse_overwriting
 
 MAX_LISTED = 20
 
@@ -32,6 +32,7 @@ def validate(
 
     from dgmld_bench.text import clean
 
+    refuse_overwriting(files, json)
     results = [_validate(file) for file in files]
     emit_json(results, json)
     if str(json) != "-":

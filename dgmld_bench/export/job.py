@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dgmld_bench import store
 from dgmld_bench.cases import Case, CaseList, load_split
 from dgmld_bench.errors import DataError, UsageError, unknown_name
+from dgmld_bench.files import refuse_checkout
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.predictions import Predictions, read_predictions
 from dgmld_bench.scoring import world_landmarks
@@ -153,8 +154,8 @@ def export(
     Raises
     ------
     UsageError
-        For an unknown split or format, splits that do not go together, an output that is not empty, or what the
-        format cannot hold.
+        For an unknown split or format, splits that do not go together, an output that is not empty or, unless the
+        splits are simulated, in a checkout of this package, or what the format cannot hold.
     DataError
         When a split is not on disk, a file cannot be read, or a library that the format needs is not installed.
     """
@@ -166,6 +167,8 @@ def export(
     job = _gather([splits] if isinstance(splits, str) else list(splits), references, predictions, seed, data_dir)
     job.progress = progress
     module.check(job)
+    if any(split.reference != "simulated" for split in job.splits):
+        refuse_checkout(out, "an export holds images or landmarks that may not be passed on")
     single_file = out.suffix == getattr(module, "SUFFIX", None)
     out.parent.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name[:64]}.", suffix=".part"))

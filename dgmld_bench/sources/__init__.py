@@ -9,7 +9,8 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dgmld_bench.errors import unknown_name
+from dgmld_bench.errors import UsageError, unknown_name
+from dgmld_bench.splits import TRACKS, get_split
 
 if TYPE_CHECKING:
     from dgmld_bench.sources.base import Source
@@ -24,6 +25,9 @@ def get_source(name: str) -> Source:
         from dgmld_bench.sources.own import Own
 
         return Own(name)
+    if name in TRACKS and name not in SOURCE_NAMES:
+        sources = dict.fromkeys(get_split(split).source for split in TRACKS[name].split_names)
+        raise UsageError(f"'{name}' is a track; its data comes from source {' and '.join(map(repr, sources))}")
     if name not in SOURCE_NAMES:
         raise unknown_name("source", name, (*SOURCE_NAMES, "own/NAME"))
     source: Source = import_module(f"dgmld_bench.sources.{name}").SOURCE
