@@ -213,9 +213,11 @@ def test_submit_puts_predictions_in_their_place_once(repository, data, tmp_path)
     assert lacking.returncode == 1 and "'selection' is missing" in lacking.stderr
     assert not (repository / "submissions/ceph/bare-unet.json").exists()
     filled = submit(
-        "--selection", "none", "--training-data", "isbi-train", "--training-data", "mine", "--authors", "Me"
+        "--selection", "none", "--training-data", "isbi-trian", "--training-data", "mine", "--authors", "Me"
     )
     assert filled.returncode == 0, filled.stderr
+    assert filled.stdout.startswith("note: training data 'isbi-trian' is no split of the benchmark; is 'isbi-train'")
+    assert filled.stdout.count("note:") == 1
     assert rows(build_board(repository, data))["bare-unet"].flags == ("few-seeds", "other-data", "in-training")
     submission(data, "My Model", 1, seeds=(0,)).save(source / "predictions.json")
     second = submit("--tag", "x")

@@ -153,10 +153,13 @@ def submit(
 
         dgmld-bench submit runs/open/bapdg-unet-small/predictions.json
     """
+    from difflib import get_close_matches
+
     from dgmld_bench.errors import DataError, UsageError
     from dgmld_bench.files import write_json
     from dgmld_bench.leaderboard.submissions import FOLDER, SIDECAR, find_faults, quote_run, submission_id
     from dgmld_bench.predictions import Predictions
+    from dgmld_bench.splits import SPLITS
 
     _check_root(root)
     predictions = Predictions.load(file)
@@ -178,6 +181,10 @@ def submit(
         place.unlink()
         sidecar.unlink(missing_ok=True)
         raise DataError("not a submission yet:\n  " + "\n  ".join(faults))
+    for name_of_data in predictions.training_data or ():
+        close = get_close_matches(name_of_data, SPLITS, n=1, cutoff=0.8)
+        if close and close[0] != name_of_data:
+            typer.echo(f"note: training data '{name_of_data}' is no split of the benchmark; is '{close[0]}' meant?")
     files = " ".join(str(p.relative_to(root)) for p in (place, sidecar) if p.exists())
     typer.echo(
         f"wrote {files}\n\nTo submit it:\n"
