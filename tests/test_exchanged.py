@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from baselines import exchanged as command
-from baselines.common.command import run_app
+from baselines.exchanged import exchanged
 from baselines.predict import predict
 from dgmld_bench.errors import UsageError
 from dgmld_bench.files import read_json
 from dgmld_bench.importing import import_source
+from tests.command import run_script
 
 REAL = os.environ.get("DGMLD_BENCH_REAL_DATA", "")
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["baselines/exchanged.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        run_app(command.exchanged)
-    return int(stop.value.code or 0)
 
 
 @pytest.mark.skipif(not REAL, reason="DGMLD_BENCH_REAL_DATA is not set")
@@ -31,7 +23,7 @@ def test_every_centre_is_trained_on_once_and_tested_on_by_all(monkeypatch, capsy
     import_source("atlases", Path(REAL) / "atlas", data_dir=tmp_path / "data")
     place = ["--out", tmp_path / "out", "--data-dir", tmp_path / "data"]
     arguments = ["--methods", "baseline", "--preset", "smoke", *place]
-    assert run(monkeypatch, *arguments) == 0
+    assert run_script(monkeypatch, exchanged, *arguments) == 0
     first = capsys.readouterr()
     anatomy, errors = first.out.split("Average MRE by tested centre, mm")
     lines = [line.split() for line in anatomy.splitlines() if line.strip()]
@@ -42,7 +34,7 @@ def test_every_centre_is_trained_on_once_and_tested_on_by_all(monkeypatch, capsy
     assert errors.count("(") == 6
     as_is, matched = (np.array([float(v.strip("()")) for v in row[-3:]]) for row in (rows[1], rows[2]))
     assert (as_is != matched).all()
-    assert run(monkeypatch, *arguments) == 0
+    assert run_script(monkeypatch, exchanged, *arguments) == 0
     again = capsys.readouterr()
     assert again.out == first.out and "epoch" not in again.err  # nothing is trained twice
     card = read_json(tmp_path / "out/smoke/baseline/spina-bifida/seed-0/checkpoint.json")
@@ -53,5 +45,5 @@ def test_every_centre_is_trained_on_once_and_tested_on_by_all(monkeypatch, capsy
 
 
 def test_an_unknown_method_is_a_usage_error(monkeypatch, capsys):
-    assert run(monkeypatch, "--methods", "basline") == 2
+    assert run_script(monkeypatch, exchanged, "--methods", "basline") == 2
     assert "did you mean 'baseline'" in capsys.readouterr().err

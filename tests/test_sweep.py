@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
-from baselines import sweep as sweep_command
-from baselines.common.command import run_app
+from baselines.sweep import sweep
 from dgmld_bench.predictions import Predictions
 from tests import slurm
-
-
-def sweep(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["baselines/sweep.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        run_app(sweep_command.sweep)
-    return stop.value.code
+from tests.command import run_script
 
 
 def test_a_dry_run_prints_every_command_once(monkeypatch, capsys, tmp_path):
     monkeypatch.delenv("DGMLD_BENCH_DATA", raising=False)
     arguments = ["--track", "open", "--preset", "small", "--methods", "bapdg, bapdg --loss mse", "--seeds", "0,2"]
-    assert sweep(monkeypatch, *arguments, "--backbones", "unet,vitpose", "--out", tmp_path, "--dry-run") == 0
+    assert (
+        run_script(monkeypatch, sweep, *arguments, "--backbones", "unet,vitpose", "--out", tmp_path, "--dry-run") == 0
+    )
     commands = capsys.readouterr().out.splitlines()
     assert len(commands) == len(set(commands)) == 2 * 2 * 2
     place = tmp_path / "open" / "bapdg-loss-mse-vitpose-small"
@@ -45,7 +39,7 @@ def test_a_dry_run_prints_every_command_once(monkeypatch, capsys, tmp_path):
     ],
 )
 def test_a_wrong_grid_is_a_usage_error(monkeypatch, capsys, arguments, message):
-    assert sweep(monkeypatch, *arguments) == 2
+    assert run_script(monkeypatch, sweep, *arguments) == 2
     assert message in capsys.readouterr().err
 
 
@@ -56,16 +50,16 @@ def test_jobs_on_slurm_give_the_predictions_of_a_local_run(monkeypatch, capfd, t
     grid = ["--track", "dgmld", "--preset", "smoke", "--methods", "baseline", "--seeds", "0,1", "--data-dir", brains]
     cluster = ["--slurm", "--gpus", 0, "--cpus", 1, "--memory-gb", 1, "--minutes", 10]
     here, there = tmp_path / "here", tmp_path / "there"
-    assert sweep(monkeypatch, *grid, "--out", here) == 0
+    assert run_script(monkeypatch, sweep, *grid, "--out", here) == 0
     (tmp_path / "slurm").mkdir()
     with slurm.running(tmp_path / "slurm"):
-        assert sweep(monkeypatch, *grid, *cluster, "--out", there) == 0
+        assert run_script(monkeypatch, sweep, *grid, *cluster, "--out", there) == 0
         book = json.loads((there / "dgmld" / "jobs" / "jobs.json").read_text())
         (there / "dgmld" / "baseline-unet-smoke" / "settings.json").unlink()  # another sweep's results, say
         broken = json.loads((here / "dgmld" / "baseline-unet-smoke" / "settings.json").read_text()) | {"track": "open"}
         (there / "dgmld" / "baseline-unet-smoke" / "settings.json").write_text(json.dumps(broken))
         capfd.readouterr()
-        assert sweep(monkeypatch, *grid, *cluster, "--out", there) == 1
+        assert run_script(monkeypatch, sweep, *grid, *cluster, "--out", there) == 1
     assert "seed 1: failed, see" in capfd.readouterr().err
     again = json.loads((there / "dgmld" / "jobs" / "jobs.json").read_text())
     assert len(set(book.values())) == 2 and all("--preset smoke" in command for command in book)

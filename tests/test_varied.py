@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-import pytest
-
-from baselines import varied as command
-from baselines.common.command import run_app
 from baselines.common.config import get_preset
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["baselines/varied.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        run_app(command.varied)
-    return int(stop.value.code or 0)
+from baselines.varied import VARIATIONS, varied
+from tests.command import run_script
 
 
 def test_a_variation_changes_one_number_of_the_preset():
     small = get_preset("small", 3)
-    for name, variation in command.VARIATIONS.items():
+    for name, variation in VARIATIONS.items():
         changed = variation.preset(small)
         differ = [k for k in vars(small) if getattr(small, k) != getattr(changed, k)]
         assert differ == list(variation.factors), name
         assert type(changed.epochs) is type(changed.pretrain_epochs) is int
-    assert command.VARIATIONS["reach-double"].preset(small).range_vox == 5.0
-    assert command.VARIATIONS["pretrain-half"].preset(small).pretrain_epochs == 25
+    assert VARIATIONS["reach-double"].preset(small).range_vox == 5.0
+    assert VARIATIONS["pretrain-half"].preset(small).pretrain_epochs == 25
 
 
 def smoke(brains: Path, out: Path) -> list[object]:
@@ -36,29 +26,29 @@ def smoke(brains: Path, out: Path) -> list[object]:
 
 def test_every_cell_is_trained_once_and_a_variation_comes_to_something_else(monkeypatch, capsys, brains, tmp_path):
     arguments = ["--variations", "none,reach-double", *smoke(brains, tmp_path)]
-    assert run(monkeypatch, *arguments) == 0
+    assert run_script(monkeypatch, varied, *arguments) == 0
     first = capsys.readouterr()
     plain, doubled = (line.split()[-2:] for line in first.out.splitlines()[2:])
     assert doubled[0] == "–" and float(plain[0]) > 0  # no distance map in Baseline
     assert float(doubled[1]) != float(plain[1])
-    assert run(monkeypatch, *arguments) == 0
+    assert run_script(monkeypatch, varied, *arguments) == 0
     again = capsys.readouterr()
     assert again.out == first.out and "epoch" not in again.err  # nothing is trained twice
 
 
 def test_a_network_of_other_settings_is_refused(monkeypatch, capsys, brains, tmp_path):
     arguments = ["--methods", "baseline", "--variations", "none", *smoke(brains, tmp_path)]
-    assert run(monkeypatch, *arguments) == 0
+    assert run_script(monkeypatch, varied, *arguments) == 0
     card = next(tmp_path.rglob("settings.json"))
     text = card.read_text()
     card.write_text(text.replace('"selection": "target-val"', '"selection": "source-val"'))
-    assert run(monkeypatch, *arguments) == 2
+    assert run_script(monkeypatch, varied, *arguments) == 2
     assert "holds results of other settings (selection differ)" in capsys.readouterr().err
     card.write_text(text.replace('"withheld": [', '"withheld": ["0", '))
-    assert run(monkeypatch, *arguments) == 2
+    assert run_script(monkeypatch, varied, *arguments) == 2
     assert "holds results of other settings (cases differ)" in capsys.readouterr().err
 
 
 def test_an_unknown_variation_is_a_usage_error(monkeypatch, capsys):
-    assert run(monkeypatch, "--variations", "reach-halve") == 2
+    assert run_script(monkeypatch, varied, "--variations", "reach-halve") == 2
     assert "did you mean 'reach-half'" in capsys.readouterr().err
