@@ -37,9 +37,8 @@ def test_every_centre_is_trained_on_once_and_tested_on_by_all(monkeypatch, capsy
     assert run_script(monkeypatch, exchanged, *arguments) == 0
     again = capsys.readouterr()
     assert again.out == first.out and "epoch" not in again.err  # nothing is trained twice
-    card = read_json(tmp_path / "out/smoke/baseline/spina-bifida/seed-0/checkpoint.json")
-    assert card["training_data"] == ["open-sb"]
-    (folder,) = {p.parent for p in (tmp_path / "out/smoke/baseline/spina-bifida").glob("seed-0/checkpoint.json")}
+    folder = tmp_path / "out/smoke/baseline/spina-bifida/seed-0"
+    assert read_json(folder / "checkpoint.json")["training_data"] == ["open-sb"]
     with pytest.raises(UsageError, match="was trained on split 'open-sb'"):
         predict(folder, "open-sb", tmp_path / "x.json", device="cpu", data_dir=tmp_path / "data")
 
