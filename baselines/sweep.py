@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from baselines.common.command import DataDir, TrackName, parse_seeds, run_app
+from baselines.common.config import Precision
 from baselines.common.networks import BACKBONES
 from baselines.common.registry import METHODS
 from dgmld_bench.errors import DataError, UsageError, unknown_name
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from submitit import Job
 
 #: What the sweep says to every command.
-_OWN = ("--track", "--preset", "--select", "--data-dir", "--seeds", "--out", "--backbone")
+_OWN = ("--track", "--preset", "--select", "--precision", "--data-dir", "--seeds", "--out", "--backbone")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -83,6 +84,10 @@ def sweep(
     preset: Annotated[Literal["paper", "small", "smoke"], typer.Option(help="As for run.py.")] = "paper",
     seeds: Annotated[str, typer.Option(help="Separated by commas.")] = "0,1,2",
     select: Annotated[Literal["target-val", "source-val"], typer.Option(help="As for run.py.")] = "target-val",
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="As for run.py. Say it where only some machines have bf16.", show_default=False),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Results go to OUT/TRACK/METHOD-BACKBONE-PRESET.")] = Path("runs"),
     slurm: Annotated[bool, typer.Option("--slurm", help="Queue one job per cell on this machine's cluster.")] = False,
     partition: Annotated[str | None, typer.Option(help="Slurm: the partition.", show_default=False)] = None,
@@ -101,6 +106,7 @@ def sweep(
         python baselines/sweep.py --track dgmld --slurm --partition gpu --minutes 600
     """
     options = ["--track", track, "--preset", preset, "--select", select]
+    options += [] if precision is None else ["--precision", precision]
     options += [] if data_dir is None else ["--data-dir", str(data_dir.absolute())]
     whole = [
         Cell(m, b, tuple(parse_seeds(seeds)), (out / track / _folder(m, b, preset)).absolute(), tuple(options))

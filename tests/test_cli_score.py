@@ -72,10 +72,15 @@ def test_no_command_writes_over_what_it_reads(perfect, brains, tmp_path, argumen
     assert (tmp_path / "p.json").read_bytes() == before
 
 
-def test_a_pipe_can_be_scored(perfect, brains):
-    command = f"{sys.executable} -m dgmld_bench score <(cat {perfect}) --split lfc --data-dir {brains} --json -"
+@pytest.mark.parametrize(
+    ("arguments", "entries"), [("score <(cat {0})", ("mre_mm", "mean")), ("compare {0} <(cat {0})", ("b", "mre_mm"))]
+)
+def test_a_pipe_is_read_as_a_file(perfect, brains, arguments, entries):
+    command = f"{sys.executable} -m dgmld_bench {arguments.format(perfect)} --split lfc --data-dir {brains} --json -"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-    assert json.loads(result.stdout)["mre_mm"]["mean"] == pytest.approx(0.5), result.stderr
+    assert result.returncode == 0, result.stderr
+    value = json.loads(result.stdout)
+    assert value[entries[0]][entries[1]] == pytest.approx(0.5)
 
 
 def test_json_on_standard_output_is_nothing_but_json(perfect, brains):

@@ -15,15 +15,14 @@ from tests.command import run_script
 def test_a_dry_run_prints_every_command_once(monkeypatch, capsys, tmp_path):
     monkeypatch.delenv("DGMLD_BENCH_DATA", raising=False)
     arguments = ["--track", "open", "--preset", "small", "--methods", "bapdg, bapdg --loss mse", "--seeds", "0,2"]
-    assert (
-        run_script(monkeypatch, sweep, *arguments, "--backbones", "unet,vitpose", "--out", tmp_path, "--dry-run") == 0
-    )
+    arguments += ["--backbones", "unet,vitpose", "--precision", "fp32", "--out", tmp_path, "--dry-run"]
+    assert run_script(monkeypatch, sweep, *arguments) == 0
     commands = capsys.readouterr().out.splitlines()
     assert len(commands) == len(set(commands)) == 2 * 2 * 2
     place = tmp_path / "open" / "bapdg-loss-mse-vitpose-small"
     assert commands[-1] == (
         f"python baselines/bapdg/run.py --backbone vitpose --seeds 2 --out {place} --loss mse "
-        "--track open --preset small --select target-val"
+        "--track open --preset small --select target-val --precision fp32"
     )
 
 

@@ -66,7 +66,7 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Metho
     from dgmld_bench.comparison import MethodErrors
 
     path = Path(method)
-    if not (path.is_file() or path.suffix == ".json"):
+    if path.is_dir() or not (path.exists() or path.suffix == ".json"):  # a pipe is a file, too
         from dgmld_bench.leaderboard.records import find_record
 
         return find_record(root, split, method).named(method)
