@@ -55,6 +55,10 @@ def own(data):
         run["predictions"]["own/x"] = {}
 
 
+def repeat(data):
+    data["runs"][1]["predictions"] = data["runs"][0]["predictions"]
+
+
 def invent(data):
     cases = data["runs"][0]["predictions"][SPLIT]
     cases["../../etc/passwd"] = cases["7"]
@@ -101,6 +105,7 @@ CHANGES = {
     "case invented": (invent, "case ids are not of this split: '../../etc/passwd'"),
     "landmark left out": (drop(*POINT), "seed 0, split 'phantom-source', case '7': missing landmarks 'HDV2'"),
     "landmark invented": (put(*RUN, "7", "HDV3", [0.0, 0.0, 0.0]), "case '7': unknown landmark 'HDV3'"),
+    "one run twice": (repeat, "seeds 0 and 1 are the same run"),
     "two numbers in 3D": (put(*POINT, [0.0, 0.0]), "case '7', landmark 'HDV2': expected 3 numbers, got 2"),
     "four numbers": (put(*POINT, [0.0] * 4), "case '7', landmark 'HDV2'"),
     "text for a number": (put(*POINT, ["0", 0.0, 0.0]), "case '7', landmark 'HDV2', coordinate '0'"),
@@ -143,6 +148,8 @@ def text():
 def place(tmp_path):
     folder = tmp_path / "submissions/phantom"
     folder.mkdir(parents=True)
+    (tmp_path / "leaderboard").mkdir()
+    (tmp_path / "leaderboard/reported.csv").touch()
     return folder / "mine-unet.json"
 
 

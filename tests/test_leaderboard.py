@@ -12,10 +12,12 @@ from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.leaderboard.build import build_board
 from dgmld_bench.leaderboard.check import find_differences
+from dgmld_bench.leaderboard.figures import panels
 from dgmld_bench.leaderboard.publish import publish
 from dgmld_bench.leaderboard.records import Record, read_record, write_record
 from dgmld_bench.leaderboard.reported import read_reported
 from dgmld_bench.leaderboard.submissions import find_faults, slug
+from dgmld_bench.leaderboard.views import SplitView
 from dgmld_bench.metrics import mean_over_cases, mean_radial_error
 from tests.submissions import ROOT, make_repository, submission
 
@@ -88,11 +90,10 @@ def test_the_check_sees_what_vanished_moved_and_went_stale(repository, data):
     results = repository / "leaderboard/results.csv"
     text = results.read_text()
     line = next(x for x in text.splitlines() if ",good-unet," in x)
-    results.write_text(
-        text.replace(line, line.replace(",0.7", ",0.6", 1)) + line.replace("good-unet", "gone-unet") + "\n"
-    )
+    elsewhere = line.replace(",isbi,", ",pku,")
+    results.write_text(text.replace(line, line.replace(",0.7", ",0.6", 1)) + elsewhere + "\n")
     problems = find_differences(repository, data)
-    assert any(p.startswith("row vanished: ceph / isbi / gone-unet") for p in problems)
+    assert any(p.startswith("row vanished: ceph / pku / good-unet") for p in problems)
     assert any(p.startswith("score moved: ceph / isbi / good-unet") for p in problems)
     assert any(p.startswith("stale: leaderboard/results.csv") for p in problems)
 
@@ -130,6 +131,18 @@ def test_a_perfect_submission_is_shown(repository, data):
     exact.save(repository / "submissions/ceph/exact-unet.json")
     publish(repository, data)
     assert rows(build_board(repository, data))["exact-unet"].average.mean == 0.0
+
+
+def test_another_row_of_a_method_carries_its_tag_and_takes_not_its_place(repository, data):
+    submission(data, "Good", 3).save(repository / "submissions/ceph/good-unet-mine.json")  # the better one
+    submission(data, "MeanShape", 50, backbone="none").save(repository / "submissions/ceph/meanshape-none-mine.json")
+    board = publish(repository, data)
+    assert "| Good (mine) | unet |" in (repository / "leaderboard/README.md").read_text()
+    assert rows(board)["meanshape-none-mine"].kind == "measured"
+    (split,) = [s for t in board.tracks for s in t.splits if s.split.name == "isbi"]
+    (panel,) = [p for p in panels(split) if p.backbone == "unet"]
+    assert "good-unet" in {r.id for r in panel.rows} and "good-unet-mine" not in {r.id for r in panel.rows}
+    assert SplitView(split, board.tracks[2]).labels["good-unet-mine"] == "Good · unet (mine)"
 
 
 def test_names_that_are_nearly_alike_have_pages_and_pictures_of_their_own(repository, data):
@@ -276,23 +289,41 @@ def test_errors_of_different_references_are_not_ranked_together(repository, data
         build_board(repository, tmp_path / "no data")
 
 
-def test_the_check_also_asks_the_board_of_another_commit(repository, data):
-    def git(*arguments):
-        who = ("-c", "user.name=t", "-c", "user.email=t")
-        return subprocess.run(["git", "-C", str(repository), *who, *arguments], check=True, capture_output=True)
+def commit_all(repository):
+    who = ("-c", "user.name=t", "-c", "user.email=t")
+    for arguments in (("init", "-q"), ("add", "."), ("commit", "-qm", "base")):
+        subprocess.run(["git", "-C", str(repository), *who, *arguments], check=True, capture_output=True)
 
+
+def test_the_check_also_asks_the_board_of_another_commit(repository, data):
     publish(repository, data)
-    for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "base")):
-        git(*command)
+    commit_all(repository)
     assert find_differences(repository, data, "HEAD") == []
-    (repository / "submissions/ceph/bad-unet.json").unlink()
-    submission(data, "Good", 6).save(repository / "submissions/ceph/good-unet.json")
+    (repository / "submissions/ceph/bad-unet.json").unlink()  # withdrawn
+    submission(data, "Good", 6).save(repository / "submissions/ceph/good-unet.json")  # what changed may move
     publish(repository, data)
-    assert find_differences(repository, data) == []
-    vanished = find_differences(repository, data, "HEAD")  # the row whose submission changed may move
-    assert vanished == ["row vanished: ceph / isbi / bad-unet"]
+    assert find_differences(repository, data, "HEAD") == []
+    results = repository / "leaderboard/results.csv"
+    results.write_text(results.read_text().replace(",1.1", ",1.2"))
+    commit_all(repository)
+    publish(repository, data)
+    moved = find_differences(repository, data, "HEAD")
+    assert moved and all(p.startswith("score moved: ") for p in moved)
     with pytest.raises(UsageError, match="no commit 'nowhere'"):
         find_differences(repository, data, "nowhere")
+
+
+def test_a_first_score_is_no_move_and_a_lost_one_is_said(repository, data, tmp_path):
+    publish(repository, tmp_path / "no data")
+    commit_all(repository)
+    publish(repository, data)
+    assert find_differences(repository, data, "HEAD") == []
+    commit_all(repository)
+    corrected = submission(data, "Good", 5).model_copy(update={"authors": "Somebody else"})
+    corrected.save(repository / "submissions/ceph/good-unet.json")
+    publish(repository, tmp_path / "no data")
+    (lost,) = find_differences(repository, tmp_path / "no data", "HEAD")
+    assert lost.startswith("score lost: ceph / isbi / good-unet") and "build where the reference is" in lost
 
 
 def test_the_doctors_distance_on_the_board_is_the_published_one():
@@ -301,9 +332,13 @@ def test_the_doctors_distance_on_the_board_is_the_published_one():
     assert float(mean_radial_error(record.errors_mm).mean()) == pytest.approx(2.363, abs=5e-4)
 
 
-def test_a_case_that_the_reference_does_not_have_is_said_with_its_file(repository, data, monkeypatch):
+def test_a_case_that_the_reference_does_not_have_is_said_and_stops_no_other_row(repository, data, monkeypatch):
     path = repository / "submissions/ceph/good-unet.json"
     path.write_text(path.read_text().replace('"300":', '"x":'))
     monkeypatch.setattr("dgmld_bench.leaderboard.submissions.find_problems", lambda predictions: [])  # ids not known
-    with pytest.raises(DataError, match=r"submissions/ceph/good-unet\.json: .*are not of this split: 'x'"):
-        build_board(repository, data)
+    board = build_board(repository, data)
+    (fault,) = board.faults
+    assert fault.startswith("submissions/ceph/good-unet.json: ") and "are not of this split: 'x'" in fault
+    found = rows(board)
+    assert found["good-unet"].average is None and "unscorable" in found["good-unet"].flags
+    assert found["bad-unet"].rank.rank == 1

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -84,9 +85,17 @@ def test_a_good_pull_request_is_scored_and_shows_what_it_changes(git, good, isbi
 def test_a_copy_of_another_submission_is_seen(git, isbi_films):
     copied = submission(isbi_films, "New", 5).to_json()
     head = git.pull_request((PLACE, "100644", git.blob(copied)))
-    assert "- The errors on `isbi` are those of `good-unet`, every one of them." in report(
+    assert "- The errors of a run on `isbi` are those of a run of `good-unet`." in report(
         review(git.root, git.base, head, isbi_films)
     )
+
+
+def test_in_a_checkout_of_itself_the_report_is_the_same(git, good, isbi_films, tmp_path):
+    head = git.pull_request((PLACE, "100644", git.blob(good)))
+    shutil.copytree(git.root, tmp_path / "checkout")
+    (tmp_path / "checkout" / PLACE).write_text(good)
+    reports = [report(review(root, git.base, head, isbi_films)) for root in (git.root, tmp_path / "checkout")]
+    assert reports[0] == reports[1]
 
 
 def test_without_references_it_is_valid_and_awaits_verification(git, good, tmp_path):

@@ -40,6 +40,8 @@ def build(root: Root = Path(), data_dir: DataDir = None, json: JsonPath = None) 
     _check_root(root)
     with progress_bars(make_console(stderr=True)) as report:
         board = publish(root, data_dir, partial(report, "submissions"))
+    for fault in board.faults:
+        typer.echo(f"cannot be scored: {fault}", err=True)
     counts = [
         {
             "split": split.split.name,
@@ -122,7 +124,7 @@ def review(
     if summary is not None:
         with summary.open("a", encoding="utf-8") as stream:
             stream.write(text)
-        typer.echo(f"{len(found.faults)} faults; the report is in {summary}")
+        typer.echo(f"{len(found.faults)} faults; the report is in {summary}", err=str(json) == "-")
     elif str(json) != "-":
         typer.echo(text)
     if found.faults:

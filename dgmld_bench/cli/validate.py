@@ -51,13 +51,14 @@ def validate(
 
 def _validate(file: Path) -> dict[str, Any]:
     from dgmld_bench.errors import DataError
+    from dgmld_bench.leaderboard.reported import FILE as REPORTED
     from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, SIDECAR, find_faults, read_provenance
     from dgmld_bench.predictions import Predictions
     from dgmld_bench.scoring import N_SEEDS
     from dgmld_bench.validation import find_problems
 
-    place = file.absolute()
-    root = next((p.parent for p in place.parents if p.name == FOLDER), None)
+    place = file.parent.resolve() / file.name  # a link stays a link
+    root = next((p.parent for p in place.parents if p.name == FOLDER and (p.parent / REPORTED).is_file()), None)
     problems: list[str] = []
     summary = ""
     try:

@@ -24,41 +24,52 @@ from dgmld_bench.leaderboard.records import (
 )
 from dgmld_bench.leaderboard.reported import Reported, read_reported, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
-from dgmld_bench.scoring import N_SEEDS, PROTOCOL, Reference, Score, load_reference, score_against
+from dgmld_bench.scoring import N_SEEDS, PROTOCOL, Reference, load_reference, score_against
 from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split
 from dgmld_bench.statistics import bootstrap_interval, rank_agreement, rank_methods
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+Key = tuple[str, str, str]  # track, submission, split
+Records = dict[Key, Record]
+Faults = dict[Key, str]
+
+#: The submission that is the floor; what strangers call so has another name.
+MEAN_SHAPE = "meanshape-none"
 
 _PROTOCOLS = ("source-val", "target-val", "none")
 
 
 def verify(
     root: Path, entries: Sequence[Entry], data_dir: Path | None, progress: Progress | None = None
-) -> dict[tuple[str, str, str], Record]:
+) -> tuple[Records, Faults]:
     """Score what can be scored, keep what was verified before, and write the records down.
 
     Returns
     -------
-    dict of (track, submission, split) to Record
+    records : dict of (track, submission, split) to Record
         Without what was never verified: no reference here, and none when its record was made.
+    faults : dict of (track, submission, split) to str
+        Why the reference that is here cannot score it: case ids that could not be checked without it.
     """
     references = {name: _reference(name, data_dir) for track in TRACKS.values() for name in _scored(track)}
-    records: dict[tuple[str, str, str], Record] = {}
+    records: Records = {}
+    faults: Faults = {}
     for done, entry in enumerate(entries, start=1):
         for split in entry.predictions.splits:
             if split not in references:
                 continue
-            submission = entry.submission
-            path = record_path(root, submission.track, submission.id, split)
+            key = (entry.submission.track, entry.submission.id, split)
             reference = references[split]
-            if reference is not None:
-                record: Record | None = record_of(_score(entry, reference, root), submission.sha256)
+            if reference is None:
+                record = _kept(record_path(root, *key), entry.submission.sha256)
             else:
-                record = _kept(path, submission.sha256)
+                try:
+                    record = record_of(score_against(reference, entry.predictions), entry.submission.sha256)
+                except DataError as error:
+                    faults[key], record = f"{entry.path.relative_to(root)}: {error}", None
             if record is not None:
-                records[submission.track, submission.id, split] = record
+                records[key] = record
         if progress:
             progress(done, len(entries))
     reference = references["isbi"]
@@ -74,17 +85,10 @@ def verify(
             path.unlink()
             if not any(path.parent.iterdir()):
                 path.parent.rmdir()
-    return records
+    return records, faults
 
 
-def _score(entry: Entry, reference: Reference, root: Path) -> Score:
-    try:
-        return score_against(reference, entry.predictions)
-    except DataError as error:  # ids that could not be checked before the data was there
-        raise DataError(f"{entry.path.relative_to(root)}: {error}") from None
-
-
-def _check_references(records: dict[tuple[str, str, str], Record]) -> None:
+def _check_references(records: Records) -> None:
     """Refuse to rank errors that were measured against different references: old records of one that has changed."""
     first: dict[str, tuple[str, Record]] = {}
     for (_, name, split), record in records.items():
@@ -156,25 +160,26 @@ def build_board(root: Path, data_dir: Path | None = None, progress: Progress | N
         When a submission is at fault.
     """
     entries = load_submissions(root)
-    records = verify(root, entries, data_dir, progress)
+    records, faults = verify(root, entries, data_dir, progress)
     reported = read_reported(root)
     tracks = []
     for track in TRACKS.values():
-        boards = [_split_board(get_split(name), track, entries, records, reported) for name in _scored(track)]
+        boards = [_split_board(get_split(name), track, entries, records, faults, reported) for name in _scored(track)]
         *splits, validation = boards
         tracks.append(TrackBoard(track, tuple(splits), _agreement(splits), validation))
-    return Board(PROTOCOL, tuple(tracks))
+    return Board(PROTOCOL, tuple(tracks), tuple(faults.values()))
 
 
 def _split_board(
     split: Split,
     track: Track,
     entries: Sequence[Entry],
-    records: dict[tuple[str, str, str], Record],
+    records: Records,
+    faults: Faults,
     reported: Sequence[Reported],
 ) -> SplitBoard:
     rows = [
-        _row(e.submission, split, records, track)
+        _row(e.submission, split, records, faults, track)
         for e in entries
         if split.name in e.predictions.splits and e.submission.track == track.name
     ]
@@ -185,9 +190,10 @@ def _split_board(
     return SplitBoard(split, (*rows, *reported_rows(reported, split.name)))
 
 
-def _row(submission: Submission, split: Split, records: dict[tuple[str, str, str], Record], track: Track) -> Row:
-    mean_shape = submission.method == "MeanShape"
-    record = records.get((track.name, submission.id, split.name))
+def _row(submission: Submission, split: Split, records: Records, faults: Faults, track: Track) -> Row:
+    mean_shape = submission.id == MEAN_SHAPE
+    key = (track.name, submission.id, split.name)
+    record = records.get(key)
     common = Row(
         id=submission.id,
         kind="awaiting",
@@ -199,7 +205,7 @@ def _row(submission: Submission, split: Split, records: dict[tuple[str, str, str
         sdr=(None,) * len(metrics.SDR_THRESHOLDS_MM),
         seeds=submission.seeds,
         submission=submission,
-        flags=_flags(submission, split, record, track, mean_shape),
+        flags=_flags(submission, split, record, track, mean_shape, key in faults),
     )
     if record is None:
         return common
@@ -245,11 +251,11 @@ def _annotator_row(record: Record) -> Row:
 
 
 def _flags(
-    submission: Submission, split: Split, record: Record | None, track: Track, mean_shape: bool
+    submission: Submission, split: Split, record: Record | None, track: Track, mean_shape: bool, faulty: bool
 ) -> tuple[str, ...]:
     flags = []
     if record is None:
-        flags.append("awaiting")
+        flags.append("unscorable" if faulty else "awaiting")
     elif not record.complete:
         flags.append("incomplete")
     if len(submission.seeds) < N_SEEDS and not mean_shape:

@@ -12,6 +12,7 @@ from dgmld_bench.leaderboard.build import Progress
 from dgmld_bench.leaderboard.publish import OUTPUTS, RESULTS, SITE, publish
 from dgmld_bench.leaderboard.records import ERRORS
 from dgmld_bench.leaderboard.revisions import read_file
+from dgmld_bench.leaderboard.submissions import FOLDER
 
 TOLERANCE = 1e-6
 
@@ -23,8 +24,8 @@ def find_differences(
 ) -> list[str]:
     """Build the board anew in a temporary folder and return what is wrong with the committed one.
 
-    The board is stale when a file differs; worse, and said first, is a row that vanished or a score that moved by more
-    than 1e-6 although its submission did not change.
+    The board is stale when a file differs; worse, and said first, is a row that vanished though its submission is
+    there, a row that lost its score, or a score that moved by more than 1e-6 although its submission did not change.
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ def find_differences(
         if base is not None:
             texts.append(read_file(root, base, RESULTS).decode("utf-8", "replace"))
         after = _rows((copy / RESULTS).read_text("utf-8"))
-        problems = list(dict.fromkeys(p for text in texts for p in _lost_or_moved(_rows(text), after)))
+        before = [{k: row for k, row in _rows(text).items() if not _withdrawn(root, k, row)} for text in texts]
+        problems = list(dict.fromkeys(p for rows in before for p in _lost_or_moved(rows, after)))
         for output in OUTPUTS:
             problems += _stale(root / output, copy / output, output)
         built, committed = (_files(r) for r in (copy, root))
@@ -82,12 +84,22 @@ def _rows(text: str) -> Rows:
         return {}
 
 
+def _withdrawn(root: Path, key: tuple[str, ...], row: dict[str, str]) -> bool:
+    """Return whether a row is of a submission whose file was removed."""
+    track, _, name = key
+    return bool(row.get("submission_sha256")) and not (root / FOLDER / track / f"{name}.json").is_file()
+
+
 def _lost_or_moved(before: Rows, after: Rows) -> list[str]:
     problems = []
     for key, row in before.items():
         new = after.get(key)
         if new is None:
             problems.append(f"row vanished: {' / '.join(key)}")
+        elif row.get("mre_mm") and not new["mre_mm"]:
+            problems.append(
+                f"score lost: {' / '.join(key)}: its submission changed; build where the reference is on disk"
+            )
         elif row.get("submission_sha256") == new["submission_sha256"]:
             problems += _moved(key, row, new)
     return problems
@@ -98,9 +110,9 @@ def _moved(key: tuple[str, ...], before: dict[str, str], after: dict[str, str]) 
     for name in after:
         if not name.endswith(("_mm", "_std", "_percent")) or name not in before:
             continue
-        a, b = before[name] or "", after[name]
-        if a != b and not _near(a, b):
-            moved.append(f"score moved: {' / '.join(key)}: {name} was {a or 'empty'}, is {b or 'empty'}")
+        a, b = before[name], after[name]
+        if a and a != b and not _near(a, b):  # what was empty has been scored since
+            moved.append(f"score moved: {' / '.join(key)}: {name} was {a}, is {b or 'empty'}")
     return moved
 
 

@@ -19,7 +19,10 @@ FIGURES = "figures"
 
 @dataclass(frozen=True)
 class Panel:
-    """The best row of each method with one backbone on one split; at most as many as there are colours."""
+    """The row of each method with one backbone on one split, as many as there are colours.
+
+    Of several rows it is the one without a tag, else the best.
+    """
 
     split: str
     backbone: str
@@ -34,7 +37,7 @@ class Panel:
     @property
     def curves(self) -> list[plots.Curve]:
         """The curves, in the paper's order of methods."""
-        return [curve_of(row, f"{self.file.removesuffix('.svg')}-{i}", row.method) for i, row in enumerate(self.rows)]
+        return [curve_of(row, f"{self.file.removesuffix('.svg')}-{i}", row.name) for i, row in enumerate(self.rows)]
 
 
 def panels(split: SplitBoard) -> list[Panel]:
@@ -42,10 +45,10 @@ def panels(split: SplitBoard) -> list[Panel]:
     rows = [row for row in shown_rows(split) if row.kind == "measured" and row.average is not None]
     found: list[Panel] = []
     for backbone in sorted({row.backbone for row in rows}):
-        best: dict[str, Row] = {}
-        for row in sorted((r for r in rows if r.backbone == backbone), key=_average):
-            best.setdefault(row.method, row)
-        chosen = tuple(in_paper_order(list(best.values())[: plots.N_COLOURS]))
+        of_method: dict[str, Row] = {}
+        for row in sorted((r for r in rows if r.backbone == backbone), key=lambda r: (bool(r.tag), _average(r))):
+            of_method.setdefault(row.method, row)
+        chosen = tuple(in_paper_order(sorted(of_method.values(), key=_average)[: plots.N_COLOURS]))
         name = f"{split.split.name}-{slug(backbone)[:60] or 'other'}"
         taken = {p.file for p in found}
         names = (f"{name}.svg", *(f"{name}-{i}.svg" for i in range(2, len(found) + 2)))

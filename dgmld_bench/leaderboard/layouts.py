@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from dgmld_bench.leaderboard.model import Row, SplitBoard, TrackBoard, Value
 
 PAPER_METHODS = ("Baseline", "AugDG", "EdgeDG", "SegDG", "BaPDG")
-PRETRAINING = {"SegDG": ("SegDG",), "MSE": ("MSE", "BaPDG-boundary-mse"), "MSE+logcosh": ("MSE+logcosh", "BaPDG")}
-"""Columns of Table 4, and what their methods are called in the paper and in submissions."""
+PRETRAINING = {"SegDG": "SegDG", "MSE": "BaPDG-boundary-mse", "MSE+logcosh": "BaPDG"}
+"""Columns of Table 4, which the paper calls its methods there, and what they are called in submissions."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def _table_2(track: TrackBoard) -> Layout:
         for backbone in _backbones(split):
             rows = in_paper_order(r for r in shown_rows(split) if r.backbone == backbone)
             lines = [
-                Line((split.split.name, backbone, r.method), r, (*(r.landmarks or (None,) * len(names)), r.average))
+                Line((split.split.name, backbone, r.name), r, (*(r.landmarks or (None,) * len(names)), r.average))
                 for r in rows
             ]
             blocks.append(_with_best(lines))
@@ -65,12 +65,12 @@ def _table_3(track: TrackBoard) -> Layout:
     for place, split in enumerate(track.splits):
         columns += [f"{split.split.name} MRE", f"{split.split.name} SDR 3 mm", f"{split.split.name} SDR 4 mm"]
         for row in shown_rows(split):
-            rows.setdefault((row.id, row.method, row.backbone), [None] * len(track.splits))[place] = row
+            rows.setdefault((row.id, row.name, row.backbone), [None] * len(track.splits))[place] = row
     lines = []
     for found in rows.values():
         first = next(r for r in found if r)
         cells = [c for r in found for c in ((r.average, *r.sdr[2:4]) if r else (None,) * 3)]
-        lines.append(Line((first.method, first.backbone), first, tuple(cells)))
+        lines.append(Line((first.name, first.backbone), first, tuple(cells)))
     lines.sort(key=lambda line: (line.row.kind != "reported", line.row.backbone, *_order(line.row)))
     upwards = frozenset(i for i in range(len(columns)) if i % 3)
     blocks = (_with_best(lines, upwards),) if lines else ()
@@ -83,9 +83,9 @@ def _table_4(track: TrackBoard) -> Layout:
     lines = []
     for split in (*([track.validation] if track.validation else []), *track.splits):
         groups: dict[tuple[str, str, str], dict[str, Row]] = {}
-        for row in shown_rows(split):
-            for column, methods in PRETRAINING.items():
-                if row.method in methods:
+        for row in sorted(shown_rows(split), key=lambda r: bool(r.tag)):
+            for column, method in PRETRAINING.items():
+                if row.method == (column if row.kind == "reported" else method):
                     groups.setdefault((row.kind, row.backbone, row.selection or ""), {}).setdefault(column, row)
         for (_, backbone, _), of_column in groups.items():
             if "MSE" not in of_column or len(of_column) < 2:

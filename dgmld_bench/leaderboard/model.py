@@ -47,6 +47,8 @@ class Submission:
         File name without its ending; ``<method>-<backbone>[-<tag>]``, lower case.
     sha256 : str
         Of the file.
+    tag : str
+        The last part of ``id``; empty where there is none.
     parameters : int or None
     training_s : float or None
         Training time of one run.
@@ -62,6 +64,7 @@ class Submission:
     training_data: tuple[str, ...]
     seeds: tuple[int, ...]
     sha256: str
+    tag: str = ""
     authors: str | None = None
     paper: str | None = None
     code: str | None = None
@@ -112,6 +115,16 @@ class Row:
     reference_sha256: str | None = None
     errors_mm: Array | None = field(default=None, compare=False)
 
+    @property
+    def tag(self) -> str:
+        """What tells it from other rows of this method and backbone; empty for the first one."""
+        return self.submission.tag if self.submission else ""
+
+    @property
+    def name(self) -> str:
+        """The method, with the tag."""
+        return f"{self.method} ({self.tag})" if self.tag else self.method
+
 
 @dataclass(frozen=True)
 class SplitBoard:
@@ -144,10 +157,11 @@ class TrackBoard:
 
 @dataclass(frozen=True)
 class Board:
-    """The whole leaderboard."""
+    """The whole leaderboard; ``faults`` say which submissions could not be scored, and why."""
 
     protocol: int
     tracks: tuple[TrackBoard, ...]
+    faults: tuple[str, ...] = ()
 
 
 FLAGS: dict[str, tuple[str, str]] = {
@@ -165,4 +179,8 @@ FLAGS: dict[str, tuple[str, str]] = {
         "Some cases of this split are training cases too (docs/audit.md), so it is not wholly unseen.",
     ),
     "awaiting": ("awaiting verification", "Valid, but never scored: the references were not at hand."),
+    "unscorable": (
+        "cannot be scored",
+        "Its case ids are not those of the split, as its references show.",
+    ),
 }

@@ -211,7 +211,7 @@ def landmark_bars(
     mean = np.asarray(mean_mm, dtype=np.float64)
     std = np.zeros_like(mean) if std_mm is None else np.nan_to_num(np.asarray(std_mm, dtype=np.float64))
     best = np.full_like(mean, np.nan) if best_mm is None else np.asarray(best_mm, dtype=np.float64)
-    left = 52.0 if max(map(len, names)) < 7 else 158.0
+    left = 52.0 if max(map(len, names)) < 7 else 196.0  # phones show larger letters
     row, top = 24.0, 8.0
     bottom = top + row * len(names)
     reach = np.nanmax(np.concatenate([mean + std, best, [0.1]]))
@@ -272,7 +272,7 @@ def error_histogram(key: str, title: str, errors_mm: ArrayLike) -> Markup:
             parts.append(_rect("bar", a + 0.5, y(float(value)), b - a - 1, y(0) - y(float(value)), tip))
     more = f"{beyond} of {len(errors)} beyond {edges[-1]:g} mm, up to {errors.max():.1f} mm" if beyond else ""
     if more:
-        parts.append(_text(_WIDTH - 10, 18, more, "tick end"))
+        parts.append(_text(_WIDTH - 10, 46, more, "tick end"))  # above the tail
     peak = int(share.argmax())
     fullest = f"{edges[peak]:g} to {edges[peak + 1]:g} mm, {share[peak]:.0f} %"
     said = f"{len(errors)} errors; the fullest bin is {fullest}. {more}"

@@ -16,6 +16,7 @@ import numpy as np
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.build import build_board
+from dgmld_bench.leaderboard.layouts import PAPER_METHODS
 from dgmld_bench.leaderboard.model import FLAGS, Row, TrackBoard
 from dgmld_bench.leaderboard.records import ERRORS
 from dgmld_bench.leaderboard.reported import FILE as REPORTED
@@ -100,10 +101,12 @@ def review(root: Path, base: str, head: str, data_dir: Path | None = None, *, sc
         boards = []
         for with_it in (False, True):
             one = copy / f"board-{with_it}"
-            _copy_track(root, one, track)
+            _copy_track(root, one, track, without=submission)
             if with_it:
                 shutil.copytree(copy / FOLDER, one / FOLDER, dirs_exist_ok=True)
             board = build_board(one, data_dir)
+            if faults := [f for f in board.faults if f.startswith(f"{path.relative_to(copy)}: ")]:
+                return Review(tuple(faults))
             boards.append(next(t for t in board.tracks if t.track.name == track))
         for _ in render(board):  # what cannot be shown is found here, not after the merge
             pass
@@ -137,11 +140,12 @@ def _faults_of(changes: Sequence[Change]) -> list[str]:
     return faults
 
 
-def _copy_track(root: Path, copy: Path, track: str) -> None:
-    """Copy what the board of one track is built from."""
+def _copy_track(root: Path, copy: Path, track: str, without: str) -> None:
+    """Copy what the board of one track is built from; a checkout of the pull request holds its submission already."""
+    leave_out = shutil.ignore_patterns(without, f"{without}.json", f"{without}{SIDECAR}")
     for folder in (f"{FOLDER}/{track}", f"{ERRORS}/{track}"):
         if (root / folder).is_dir():
-            shutil.copytree(root / folder, copy / folder)
+            shutil.copytree(root / folder, copy / folder, ignore=leave_out)
     (copy / REPORTED).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(root / REPORTED, copy / REPORTED)
 
@@ -167,26 +171,30 @@ def report(found: Review) -> str:
     rows = [(s.split.name, r) for s in found.after.splits for r in s.rows if r.id == found.id]
     one = next(row.submission for _, row in rows if row.submission)
     lines += [
-        f"{markdown(one.method)} · {markdown(one.backbone)}, seeds {', '.join(map(str, one.seeds))}, selection "
+        f"Method {markdown(one.method)} · {markdown(one.backbone)}, seeds {', '.join(map(str, one.seeds))}, selection "
         f"`{one.selection}`, trained on {', '.join(markdown(d) for d in one.training_data)}.",
         "",
     ]
     if flags := {f: None for _, row in rows for f in row.flags if f != "awaiting"}:
         lines += [f"- **{FLAGS[f][0]}**: {FLAGS[f][1]}" for f in flags]
-    lines += [f"- The errors on `{split}` are those of `{twin}`, every one of them." for split, twin in _twins(found)]
+    if not one.tag and one.method.lower() in map(str.lower, PAPER_METHODS):
+        lines.append("- Without a tag it stands for the paper's method in the tables of README.md and docs/results.md.")
+    lines += [f"- The errors of a run on `{split}` are those of a run of `{twin}`." for split, twin in _twins(found)]
     lines += _scores(rows)
     lines += _changes_of_ranks(found.before, found.after, found.id)
     return "\n".join(lines)
 
 
 def _twins(found: Review) -> Iterator[tuple[str, str]]:
-    """Yield split and name of submissions that err exactly as the new one does: most likely the same predictions."""
+    """Yield split and name of submissions of which a run errs exactly as one here: most likely the same predictions."""
     assert found.after is not None
     for split in found.after.splits:
         errors = {row.id: row.errors_mm for row in split.rows if row.errors_mm is not None}
         new = errors.pop(found.id, None)
         if new is not None:
-            yield from ((split.split.name, name) for name, old in errors.items() if np.array_equal(new, old))
+            for name, old in errors.items():
+                if any(np.array_equal(a, b) for a in new for b in old):
+                    yield split.split.name, name
 
 
 def _scores(rows: Sequence[tuple[str, Row]]) -> list[str]:
@@ -223,7 +231,7 @@ def _changes_of_ranks(before: TrackBoard, after: TrackBoard, new: str) -> list[s
         for row in now.rows:
             was, is_now = ranks.get(row.id, "–"), _rank(row)
             if was != is_now and row.kind != "reported":
-                name = f"{markdown(row.method)} · {markdown(row.backbone)}"
+                name = f"{markdown(row.name)} · {markdown(row.backbone)}"
                 shown = f"**{name}**" if row.id == new else name
                 lines.append(table_row([f"`{now.split.name}`", f"`{row.selection}`", shown, was, is_now]))
     if not lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -143,6 +144,11 @@ def examine(path: Path, root: Path) -> tuple[Predictions | None, list[str]]:
         faults.append("'selection' is missing: none, source-val or target-val")
     if predictions.selection == "target-val" and get_track(predictions.track).validation_is_source:
         faults.append(f"'selection': track '{predictions.track}' validates on its source; say source-val")
+    faults += [
+        f"seeds {a.seed} and {b.seed} are the same run; what gives the same points each time is submitted once"
+        for a, b in combinations(predictions.runs, 2)
+        if a.predictions == b.predictions
+    ]
     if not predictions.training_data:
         faults.append("'training_data' is missing: name everything trained or pre-trained on")
     own = [s for s in predictions.splits if s.startswith("own/")]
@@ -221,8 +227,9 @@ def load_submissions(root: Path) -> list[Entry]:
 
 def _entry(path: Path, predictions: Predictions) -> Entry:
     provenance = read_provenance(path)
+    stem = path.name.removesuffix(".json")
     submission = Submission(
-        id=path.name.removesuffix(".json"),
+        id=stem,
         track=predictions.track,
         method=predictions.method,
         backbone=predictions.backbone,
@@ -230,6 +237,7 @@ def _entry(path: Path, predictions: Predictions) -> Entry:
         training_data=tuple(predictions.training_data or ()),
         seeds=tuple(predictions.seeds),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        tag=stem.removeprefix(submission_id(predictions)).removeprefix("-"),
         authors=predictions.authors,
         paper=predictions.paper,
         code=predictions.code,

@@ -18,7 +18,7 @@ _KIND_NOTE = {
     "reported": "*reported*",
     "annotator": "*annotator*",
     "mean-shape": "*floor*",
-    "awaiting": "*awaiting verification*",
+    "awaiting": "*not scored*",
 }
 
 _NAMED = ("track", "split", "kind", "id", "method", "backbone", "selection", "seeds")
@@ -171,7 +171,7 @@ def _ranks(split: SplitBoard, track: TrackBoard) -> list[str]:
         cells = [
             f"{rank.rank} ({rank.low}–{rank.high})" if rank else _KIND_NOTE.get(row.kind, "–"),
             str(rank.group) if rank else "–",
-            markdown(row.method),
+            markdown(row.name),
             markdown(row.backbone) or "–",
             row.selection or "–",
             str(len(row.seeds)) if row.kind != "annotator" else "–",

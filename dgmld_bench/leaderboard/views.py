@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -116,7 +115,7 @@ class SplitView:
         self.thresholds = tuple(f"{t:g}" for t in SDR_THRESHOLDS_MM)
         self.has_gap = any(row.gap is not None for row in self.rows)
         self.keys = {row.id: f"r{i}" for i, row in enumerate(self.rows)}
-        self.labels = _labels(self.rows)
+        self.labels = {row.id: _label(row) for row in self.rows}
         # An annotator's errors are distances from another annotator, not from the reference.
         known = (r for r in self.rows if r.errors_mm is not None and r.average is not None and r.kind != "annotator")
         self.comparable = tuple(sorted(known, key=lambda r: (r.rank is None, _mean(r.average))))
@@ -190,8 +189,8 @@ class SplitView:
         return groups
 
     def _group(self, protocol: str, title: str, note: str, rows: Sequence[Row]) -> Group:
-        labels = _labels(rows)
-        bars = [plots.RankBar(labels[r.id], r.rank.rank, r.rank.low, r.rank.high, r.rank.group) for r in rows if r.rank]
+        ranked = [(self.labels[r.id], r.rank) for r in rows if r.rank]
+        bars = [plots.RankBar(label, rank.rank, rank.low, rank.high, rank.group) for label, rank in ranked]
         key = f"ranks-{protocol}"
         plot = plots.rank_intervals(key, f"Ranks on {self.name}, {title}", bars) if len(bars) > 1 else None
         best_landmarks = [_lowest(r.landmarks[k] for r in rows) for k in range(len(self.landmarks))]
@@ -262,8 +261,7 @@ class SplitView:
         for group in self.groups:
             first = [v.row for v in group.rows if v.row.rank and v.row.rank.group == 1]
             if first:
-                labels = _labels([v.row for v in group.rows])
-                named = tuple(Leader(labels[row.id], page_of(row)) for row in first[:_LEADERS])
+                named = tuple(Leader(self.labels[row.id], page_of(row)) for row in first[:_LEADERS])
                 more = len(first) - len(named)
                 leads.append(Lead(group.protocol, len(group.rows), named, more, first[0].average))
         return leads
@@ -438,22 +436,11 @@ def page_of(row: Row) -> str | None:
     return None if row.submission is None else submission_page(row.submission)
 
 
-def _labels(rows: Sequence[Row]) -> dict[str, str]:
-    """Return a name of each row for plots and lists: method and backbone, and what else tells it from the others."""
-    alike = Counter((row.kind, _label(row)) for row in rows)
-    twins = Counter((row.kind, _label(row), row.selection) for row in rows)
-    labels = {}
-    for row in rows:
-        plain = labels[row.id] = _label(row)
-        if alike[row.kind, plain] > 1:
-            alone = twins[row.kind, plain, row.selection] == 1
-            labels[row.id] = f"{plain} ({row.selection if alone else clean(row.id, 40)})"
-    return labels
-
-
 def _label(row: Row) -> str:
+    """Return the name of a row for plots and lists: method and backbone, and the tag that tells it from others."""
     named = row.backbone not in {"", "none", "unknown"}
-    return clean(f"{clean(row.method, 60)} · {clean(row.backbone, 40)}" if named else row.method, 80)
+    plain = clean(f"{clean(row.method, 60)} · {clean(row.backbone, 40)}" if named else row.method, 80)
+    return f"{plain} ({clean(row.tag, 40)})" if row.tag else plain
 
 
 def rank_range(row: Row) -> str:
