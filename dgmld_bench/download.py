@@ -7,6 +7,7 @@ version (ETag or date) that the first part came from.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -44,14 +45,30 @@ class RemoteFile:
         Where it goes, relative to the folder of the download, with ``/``.
     urls : tuple of str
         Addresses that hold the same bytes, in the order in which they are tried.
-    bytes, sha256
-        What it must be, where that is known.
+    bytes, sha256, git_blob
+        What it must be, where that is known; ``git_blob`` is the id that git gives the content.
+    authorization : str, optional
+        Header that goes with requests to the addresses themselves, never on to another host that they redirect to.
     """
 
     path: str
     urls: tuple[str, ...]
     bytes: int | None = None
     sha256: str | None = None
+    git_blob: str | None = None
+    authorization: str | None = field(default=None, repr=False)
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether a hash of the content is known."""
+        return bool(self.sha256 or self.git_blob)
+
+    def difference(self, path: Path) -> str:
+        """Say how what lies at ``path`` differs from this file; nothing where it does not."""
+        what = difference(path, self.bytes, self.sha256)
+        if not what and self.git_blob and (found := _git_blob_id(path)) != self.git_blob:
+            return f"expected git object {self.git_blob}, got {found}"
+        return what
 
 
 @dataclass(frozen=True)
@@ -110,8 +127,11 @@ def fetch_files(
     *,
     patience: Patience = PATIENT,
     report: Report = lambda transfer: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Fetch files into a folder; those that are there and intact stay.
+
+    ``report`` is told how far the transfer is, ``progress`` how many files were checked before it.
 
     Raises
     ------
@@ -119,14 +139,19 @@ def fetch_files(
         When the disk is too small or full, or a file cannot be had from any address. What has arrived is kept, and
         the next call goes on from there.
     """
-    missing = [f for f in files if not _is_there(f, folder)]
+    missing = []
+    for n, file in enumerate(files):
+        progress(n, len(files))
+        if file.difference(folder / safe_path(file.path)):
+            missing.append(file)
+    progress(len(files), len(files))
     arrived = sum(_part(folder, f).stat().st_size for f in missing if _part(folder, f).is_file())
     check_space(folder, sum(f.bytes or 0 for f in missing) - arrived)
-    progress = _Tally(files, missing, report)
+    tally = _Tally(files, missing, report)
     with _session() as session:
         for file in missing:
-            _fetch(session, file, folder, patience, progress)
-            progress.finish(file, (folder / safe_path(file.path)).stat().st_size)
+            _fetch(session, file, folder, patience, tally)
+            tally.finish(file, (folder / safe_path(file.path)).stat().st_size)
 
 
 def check_space(folder: Path, needed: int) -> None:
@@ -194,8 +219,10 @@ def _part(folder: Path, file: RemoteFile) -> Path:
     return target.with_name(target.name + PART)
 
 
-def _is_there(file: RemoteFile, folder: Path) -> bool:
-    return not difference(folder / safe_path(file.path), file.bytes, file.sha256)
+def _git_blob_id(path: Path) -> str:
+    header = b"blob %d\0" % path.stat().st_size
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.sha1(header, usedforsecurity=False)).hexdigest()
 
 
 def _fetch(session: requests.Session, file: RemoteFile, folder: Path, patience: Patience, progress: _Tally) -> None:
@@ -226,7 +253,7 @@ def _insist(
     while True:
         try:
             resumed = _transfer(session, file, url, part, patience, progress)
-            wrong = difference(part, file.bytes, file.sha256)
+            wrong = file.difference(part)
             if not wrong:
                 return
             part.unlink()
@@ -255,16 +282,21 @@ def _origin_of(part: Path) -> Path:
 
 
 def _resume_from(file: RemoteFile, url: str, part: Path) -> tuple[int, str | None]:
-    """Return how many bytes of a part can be kept, and the version that the server must still have."""
+    """Return how many bytes of a part can be kept, and the version that the server must still have.
+
+    A hash tells at the end whether the parts go together, whichever server they came from.
+    """
     have = _size(part)
     if not have or (file.bytes is not None and have > file.bytes):
         return 0, None
+    if file.is_hashed:
+        return have, None
     try:
         origin: dict[str, Any] = read_json(_origin_of(part))
         version = origin["version"] if origin["url"] == url else None
     except (DataError, KeyError, TypeError):
         version = None
-    return (have, version) if version or file.sha256 else (0, None)
+    return (have, version) if version else (0, None)
 
 
 def _transfer(
@@ -282,9 +314,11 @@ def _transfer(
         if version:
             headers["If-Range"] = version
     try:
-        with session.get(url, headers=headers, stream=True, timeout=patience.timeout_s) as response:
+        with session.get(
+            url, headers=headers, auth=_sign_for(file), stream=True, timeout=patience.timeout_s
+        ) as response:
             have, total = _judge(response, file, have, part)
-            if not have:
+            if not have and not file.is_hashed:
                 write_json(_origin_of(part), {"url": url, "version": _version(response)})
             done = have
             progress(file, done, total)
@@ -304,6 +338,16 @@ def _transfer(
     except requests.exceptions.RequestException as error:
         raise _Refused(f"the request failed ({_cause(error)})") from None
     return have > 0
+
+
+def _sign_for(file: RemoteFile) -> Callable[[Any], Any] | None:
+    """Return what adds a file's authorization to a request; requests drops it where a redirect changes the host."""
+
+    def sign(request: Any) -> Any:
+        request.headers["Authorization"] = file.authorization
+        return request
+
+    return sign if file.authorization else None
 
 
 def _judge(response: requests.Response, file: RemoteFile, have: int, part: Path) -> tuple[int, int | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,19 @@ def test_a_part_of_other_bytes_is_noticed_and_fetched_anew(site: Site, tmp_path:
     (tmp_path / f"in/data.bin{PART}").write_bytes(bytes(300_000))
     assert fetch(remote(site), tmp_path) == DATA
     assert ranges(site) == ["bytes=300000-", None]
+
+
+def test_the_id_of_a_git_object_is_as_good_as_a_hash(site: Site, tmp_path: Path) -> None:
+    blob = hashlib.sha1(b"blob %d\0" % len(DATA) + DATA).hexdigest()
+    file = replace(remote(site, known=False), bytes=len(DATA), git_blob=blob)
+    site.dated = False
+    site.faults["a/data.bin"] = [servers.cut(300_000)]
+    assert fetch(file, tmp_path) == DATA
+    assert ranges(site) == [None, "bytes=300000-"]
+    (tmp_path / "in/data.bin").write_bytes(DATA[:-1] + b"!")
+    site.faults["a/data.bin"] = [servers.instead(DATA[:-1] + b"!")]
+    with pytest.raises(DataError, match=f"truncated or was changed: expected git object {blob}, got "):
+        fetch(file, tmp_path)
 
 
 def test_a_server_without_ranges_sends_all_again(site: Site, tmp_path: Path) -> None:
