@@ -94,6 +94,8 @@ def download_source(
 ) -> Obtained:
     """Bring a source onto the disk and register its complete cases. Files that are there and intact stay.
 
+    Archives are not kept once they are unpacked: when something is damaged, they are fetched again.
+
     Parameters
     ----------
     name : str
@@ -142,25 +144,20 @@ def _obtain(
 ) -> Obtained:
     incoming, data_dir = folder / INCOMING, folder.parent
     listing = hub.list_dataset(remote, patience=patience) if isinstance(remote, HubDataset) else None
+    files = listing.files if listing is not None else remote
+    assert isinstance(files, tuple)
     origin = _origin(get_source(name), listing)
-    place, intact = _placed(folder, origin, progress)
-    fetched = place is None or not intact
-    if fetched:
+    here = _placed(folder, origin, progress)
+    if here is None:
         if listing is not None:
-            hub.fetch_dataset(
-                listing, incoming, patience=patience, report=report, progress=partial(progress, "Checking what arrived")
-            )
-            arrived = {f.path: True for f in listing.files}
-        else:
-            assert isinstance(remote, tuple)
-            if place is not None:
-                _reuse(remote, place, incoming)
-            download.fetch_files(remote, incoming, patience=patience, report=report)
-            arrived = {f.path: f.sha256 is not None for f in remote}
-        place = _build(incoming, arrived, folder, origin, progress)
-    assert place is not None
+            hub.check_access(listing, patience=patience)
+        _reuse(files, folder, incoming)
+        download.fetch_files(
+            files, incoming, patience=patience, report=report, progress=partial(progress, "Checking what arrived")
+        )
+    place = here or _build(incoming, files, folder, origin, progress)
     try:
-        register = None if fetched else _registered(name, folder, place)
+        register = _registered(name, folder, place) if here else None
         register = register or import_source(name, place, data_dir=data_dir, progress=progress)
     except NothingUsableError as error:
         shutil.rmtree(place, ignore_errors=True)
@@ -168,7 +165,7 @@ def _obtain(
     shutil.rmtree(incoming, ignore_errors=True)
     placed = manifest.read_manifest(place)
     assert placed is not None
-    return Obtained(register, placed, fetched)
+    return Obtained(register, placed, fetched=here is None)
 
 
 def _origin(source: Source, listing: hub.Listing | None) -> dict[str, Any]:
@@ -180,19 +177,18 @@ def _origin(source: Source, listing: hub.Listing | None) -> dict[str, Any]:
     return {"kind": "files", "from": source.url, "files": {f.path: f.sha256 or f.urls[0] for f in official}}
 
 
-def _placed(folder: Path, origin: dict[str, Any], progress: Progress) -> tuple[Path | None, bool]:
-    """Return the folder that holds these very data already, if there is one, and whether all of it is intact."""
-    damaged = None
+def _placed(folder: Path, origin: dict[str, Any], progress: Progress) -> Path | None:
+    """Return the folder that holds these very data already, all of it intact, if there is one."""
     for place in sorted(folder.glob(f"{COPY_PREFIX}*")):
         try:
             found = manifest.read_manifest(place)
         except DataError:
             continue
-        if found is not None and found.origin == origin:
-            if not manifest.find_differences(place, found, partial(progress, "Checking what is here")):
-                return place, True
-            damaged = place
-    return damaged, False
+        if found is None or found.origin != origin:
+            continue
+        if not manifest.find_differences(place, found, partial(progress, "Checking what is here")):
+            return place
+    return None
 
 
 def _registered(name: str, folder: Path, place: Path) -> Register | None:
@@ -204,12 +200,13 @@ def _registered(name: str, folder: Path, place: Path) -> Register | None:
     return register if any(register.path(c.image).is_relative_to(place) for c in register.cases) else None
 
 
-def _reuse(files: tuple[RemoteFile, ...], place: Path, incoming: Path) -> None:
-    """Take over files from a place that lost some; they are checked as if they had just arrived."""
-    for file in files:
-        source, target = place / safe_path(file.path), incoming / safe_path(file.path)
-        if file.sha256 and source.is_file() and not target.exists():
-            _link(source, target)
+def _reuse(files: tuple[RemoteFile, ...], folder: Path, incoming: Path) -> None:
+    """Take over files from an earlier download that lost some; they are checked as if they had just arrived."""
+    for made in sorted(folder.glob(f"{COPY_PREFIX}*/{manifest.NAME}")):
+        for file in files:
+            source, target = made.parent / safe_path(file.path), incoming / safe_path(file.path)
+            if file.is_hashed and source.is_file() and not target.exists():
+                _link(source, target)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -221,17 +218,18 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _build(incoming: Path, arrived: dict[str, bool], folder: Path, origin: dict[str, Any], progress: Progress) -> Path:
+def _build(
+    incoming: Path, files: tuple[RemoteFile, ...], folder: Path, origin: dict[str, Any], progress: Progress
+) -> Path:
     """Unpack what arrived into a new folder beside it, with a manifest; archives themselves do not go there.
 
-    ``arrived`` says of each file whether its hash was checked. A broken archive whose hash nobody knows may have
-    arrived broken: it is fetched anew the next time.
+    A broken archive whose hash nobody knows may have arrived broken: it is fetched anew the next time.
     """
     place = new_folder(folder, COPY_PREFIX)
     try:
-        for n, (name, checked) in enumerate(sorted(arrived.items())):
-            progress("Unpacking", n, len(arrived))
-            path, target = incoming / safe_path(name), place / safe_path(name)
+        for n, file in enumerate(sorted(files, key=lambda f: f.path)):
+            progress("Unpacking", n, len(files))
+            path, target = incoming / safe_path(file.path), place / safe_path(file.path)
             if not archives.is_archive(path):
                 _link(path, target)
                 continue
@@ -240,13 +238,13 @@ def _build(incoming: Path, arrived: dict[str, bool], folder: Path, origin: dict[
             try:
                 archives.unpack(path, target.parent)
             except archives.BrokenArchiveError as error:
-                if checked:
+                if file.is_hashed:
                     raise DataError(
                         f"{error}. It is as its publisher has it; all that arrived is in {incoming}"
                     ) from None
                 path.unlink()
                 raise DataError(f"{error}. It was thrown away: run the same command again to fetch it anew") from None
-        progress("Unpacking", len(arrived), len(arrived))
+        progress("Unpacking", len(files), len(files))
         manifest.write_manifest(place, origin, partial(progress, "Hashing"))
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)

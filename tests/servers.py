@@ -127,6 +127,18 @@ def cut(size: int, reset: bool = False) -> Fault:
     return fault
 
 
+def stall(size: int) -> Fault:
+    """Send ``size`` bytes of the file, then nothing until the client goes away."""
+
+    def fault(handler: Handler, data: bytes) -> None:
+        handler.send(200, data[:size], length=len(data))
+        handler.wfile.flush()
+        handler.connection.recv(1)
+        handler.close_connection = True
+
+    return fault
+
+
 def instead(other: bytes) -> Fault:
     """Send other bytes as if they were the file."""
     return lambda handler, data: handler.send_file(other)
@@ -182,6 +194,7 @@ class Hub(Site):
     branches: tuple[str, ...] = ("main",)
     token: str | None = None  # the token that opens a gated data set
     state: str = "open"  # or "gated", "missing", "down"
+    storage: str = ""  # the server to which requests for large files are sent on
 
     def listing(self) -> list[dict[str, object]]:
         entries: list[dict[str, object]] = []
@@ -195,7 +208,7 @@ class Hub(Site):
 
 
 class HubHandler(Handler):
-    """The calls of the hub's API that its Python client makes to fetch a data set."""
+    """The calls of the hub's API that its Python client makes, and its files. Everyone may list a gated data set."""
 
     site: Hub
 
@@ -207,8 +220,6 @@ class HubHandler(Handler):
             self.send(500, b"the hub has a fault")
         elif hub.state == "missing" or not path.startswith((api, tree, resolve)):
             self.send(401, b"{}", X_Error_Code="RepoNotFound", X_Error_Message="Repository not found")
-        elif hub.state == "gated" and self.headers.get("Authorization") != f"Bearer {hub.token}":
-            self.send(403, b"{}", X_Error_Code="GatedRepo", X_Error_Message="Access to dataset is restricted")
         elif path.startswith(resolve):
             self.resolve(*path.removeprefix(resolve).split("/", 1))
         else:
@@ -225,13 +236,20 @@ class HubHandler(Handler):
 
     def resolve(self, revision: str, name: str) -> None:
         data = self.site.files.get(name)
+        if self.site.state == "gated" and self.headers.get("Authorization") != f"Bearer {self.site.token}":
+            self.send(403, b"{}", X_Error_Code="GatedRepo", X_Error_Message="Access to dataset is restricted")
+            return
         if data is None or revision not in (self.site.commit, *self.site.branches):
             self.send(404, b"{}", X_Error_Code="EntryNotFound")
             return
         if self.command == "GET" and self.site.faults[name]:
             self.site.faults[name].pop(0)(self, data)
             return
-        large = {"X_Linked_Size": str(len(data))} if len(data) >= 1000 else {}
+        etag = f'"{hashlib.sha256(data).hexdigest()}"'
+        large = {"X_Linked_Size": str(len(data)), "X_Linked_Etag": etag} if len(data) >= 1000 else {}
+        if large and self.site.storage:
+            self.send(302, b"", Location=f"{self.site.storage}/{name}", X_Repo_Commit=self.site.commit, **large)
+            return
         self.send_file(data, X_Repo_Commit=self.site.commit, **large)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +16,9 @@ import pytest
 from typer.testing import CliRunner
 
 from dgmld_bench.cli.app import build_app
+from dgmld_bench.download import PART
 from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
+from dgmld_bench.obtaining import INCOMING
 from dgmld_bench.sources.atlases import published_files
 from tests import servers
 from tests.servers import Hub, Site, serve, serve_hub
@@ -104,6 +108,32 @@ def test_a_script_downloads_with_the_login_of_the_hub(hub: Hub, tmp_path: Path) 
     assert done.returncode == 0 and "Terms" not in done.stderr and "lfc 2/120" in done.stderr
     (value,) = json.loads(done.stdout)["downloaded"]
     assert value["cases"] == {"atlas": 3, "lfc-val": 2, "lfc": 2, "feta": 1} and value["fetched"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_a_download_that_was_stopped_goes_on_at_the_byte_where_it_was(
+    hub: Hub, tmp_path: Path, stop: signal.Signals
+) -> None:
+    hub.files["large.bin"] = os.urandom(3_000_000)
+    hub.faults["large.bin"] = [servers.stall(2_000_000)]
+    process = subprocess.Popen(
+        command("download", "--accept-licence"),
+        env=environment(tmp_path, hub),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    part = tmp_path / f"data/dgmld/{INCOMING}/large.bin{PART}"
+    while process.poll() is None and not (part.is_file() and part.stat().st_size > 1_900_000):
+        time.sleep(0.02)
+    process.send_signal(stop)
+    shown, _ = process.communicate(timeout=20)  # the server says nothing more for as long as the client is there
+    kept = part.stat().st_size
+    if stop == signal.SIGINT:
+        assert process.returncode == 130 and "Stopped. What arrived is kept" in shown
+    assert run(tmp_path, "download", hub=hub).returncode == 0
+    asked = [r.range for r in hub.requests if r.method == "GET" and r.path.endswith("large.bin")]
+    assert asked == [None, f"bytes={kept}-"]
 
 
 def test_on_a_terminal_it_asks(hub: Hub, tmp_path: Path) -> None:
