@@ -15,13 +15,14 @@ from typing import Any
 
 from dgmld_bench import archives, download, hub, manifest, store
 from dgmld_bench.download import PATIENT, Patience, RemoteFile, Report
-from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
 from dgmld_bench.files import is_full_disk, new_folder, read_json, safe_path, write_json
 from dgmld_bench.hub import HubDataset
 from dgmld_bench.importing import NothingUsableError, import_source
 from dgmld_bench.manifest import Manifest
 from dgmld_bench.sources import get_source
 from dgmld_bench.sources.base import COPY_PREFIX, Progress, Source
+from dgmld_bench.splits import get_split
 from dgmld_bench.store import Register
 
 INCOMING, ACCEPTED = ".incoming", "accepted.json"
@@ -192,12 +193,17 @@ def _placed(folder: Path, origin: dict[str, Any], progress: Progress) -> Path | 
 
 
 def _registered(name: str, folder: Path, place: Path) -> Register | None:
-    """Return the register when it names files in this place."""
+    """Return the register when it names cases in this place and all that was derived from them can be read."""
+    source = get_source(name)
     try:
         register = store.read_register(name, folder.parent)
-    except DataError:  # there is none, or it cannot be read
+        cases = [c for c in register.cases if register.path(c.image).is_relative_to(place)]
+        for case in cases:
+            landmark_set = store.landmark_set_of(get_split(case.split))
+            _ = source.read(case, landmark_set, register, withheld=False).annotations
+    except (DgmldBenchError, OSError, ValueError):  # gone or damaged
         return None
-    return register if any(register.path(c.image).is_relative_to(place) for c in register.cases) else None
+    return register if cases else None
 
 
 def _reuse(files: tuple[RemoteFile, ...], folder: Path, incoming: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections import Counter
@@ -12,14 +13,14 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from dgmld_bench import store
+from dgmld_bench import store, volumes
 from dgmld_bench.cases import load_split
 from dgmld_bench.download import Patience, RemoteFile
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import sha256_file
 from dgmld_bench.importing import NothingUsableError
 from dgmld_bench.obtaining import INCOMING, Obtained, download_source
-from dgmld_bench.sources import get_source
+from dgmld_bench.sources import atlases, get_source
 from dgmld_bench.sources.isbi import Isbi
 from tests import rar, servers, trees
 from tests.servers import Hub, Site, serve, serve_hub
@@ -337,6 +338,24 @@ def test_an_interrupted_preparation_is_taken_up_without_fetching(films_site: Sit
         got = download_source("isbi", data_dir=data, patience=QUICK)
         assert not got.fetched and not films_site.requests and got.register.count("isbi") == 2
         (data / "isbi/register.json").write_text("{")  # damaged
+
+
+def test_landmarks_that_were_lost_or_damaged_are_derived_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = "Neurotypical_Wu2021/Chinese23_Study1"
+    for name, values in ((atlases.IMAGE, trees.brain().astype(np.int16)), (atlases.LABELS, trees.brain())):
+        volumes.write_volume(tmp_path / "atlas" / case / name, values, np.diag([0.8, 0.8, 0.8, 1.0]))
+    files = tree(tmp_path / "atlas")
+    published = {n: atlases.AtlasFile(n, len(d), hashlib.sha256(d).hexdigest()) for n, d in files.items()}
+    monkeypatch.setattr(atlases, "published_files", lambda: published)
+    data = tmp_path / "data"
+    with serve(Site(files)) as site:
+        get(site, data, "atlases")
+        before, (line, other, *_) = tree(data), sorted((data / "atlases/landmarks").rglob("*.mrk.json"))
+        line.unlink()
+        other.write_text("{")
+        site.requests.clear()
+        assert not get(site, data, "atlases").fetched and not site.requests
+    assert tree(data) == before
 
 
 def test_sources_that_cannot_be_fetched_say_how_to_get_them(tmp_path: Path) -> None:
