@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dgmld_bench.download import PATIENT, Patience, RemoteFile
@@ -114,6 +115,11 @@ def _insist(ask: Callable[[], _Answer], dataset: HubDataset, patience: Patience)
         try:
             with _quiet_client():
                 return ask()
+        except JSONDecodeError:
+            raise DataError(
+                f"{dataset.url}: what answers is no hub but perhaps a login page or a proxy; open the address in a "
+                "browser, and run the same command again"
+            ) from None
         except hub_errors as error:
             failures += 1
             refusal = _refusal(error, dataset)

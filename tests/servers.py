@@ -193,7 +193,7 @@ class Hub(Site):
     commit: str = "0123456789abcdef0123456789abcdef01234567"
     branches: tuple[str, ...] = ("main",)
     token: str | None = None  # the token that opens a gated data set
-    state: str = "open"  # or "gated", "missing", "down"
+    state: str = "open"  # or "gated", "missing", "down", "login" (to the network)
     storage: str = ""  # the server to which requests for large files are sent on
 
     def listing(self) -> list[dict[str, object]]:
@@ -218,6 +218,8 @@ class HubHandler(Handler):
         resolve = f"datasets/{hub.repo}/resolve/"
         if hub.state == "down":
             self.send(500, b"the hub has a fault")
+        elif hub.state == "login":
+            self.send(200, b"<html>Welcome to our guest network", Content_Type="text/html")
         elif hub.state == "missing" or not path.startswith((api, tree, resolve)):
             self.send(401, b"{}", X_Error_Code="RepoNotFound", X_Error_Message="Repository not found")
         elif path.startswith(resolve):

@@ -161,6 +161,7 @@ def test_a_changed_file_is_noticed_and_only_it_is_fetched_anew(
     ("state", "message"),
     [
         ("gated", "is gated: .* `hf auth login`"),
+        ("login", "what answers is no hub"),
         ("missing", "is not there for you: .* `hf auth login`"),
         ("down", "the hub answers 500, 3 times in a row"),
     ],
