@@ -15,13 +15,14 @@ NAMES = CEPHALOMETRIC.names
 
 
 def rows(case: str, annotator: str, shift: float = 0.0) -> str:
-    return "".join(f"{case},{name},{n + shift},{2 * n},{annotator}\n" for n, name in enumerate(NAMES))
+    """Return 19 points at the left of a film, sella and nasion as far apart as is usual at 0.1 mm per pixel."""
+    return "".join(f"{case},{name},{n + shift},{450 * (n % 2)},{annotator}\n" for n, name in enumerate(NAMES))
 
 
 def layout(root: Path, table: str, films: tuple[str, ...]) -> Path:
     (root / "images").mkdir(parents=True)
     for film in films:
-        Image.new("L", (300, 500), 7).save(root / "images" / film)
+        Image.linear_gradient("L").resize((300, 500)).save(root / "images" / film)
     (root / "landmarks.csv").write_text("case,landmark,x,y,annotator\n" + table)
     return root
 
@@ -46,7 +47,7 @@ def test_spacing_is_never_assumed(tmp_path: Path) -> None:
 
 
 def test_everything_incomplete_is_named(tmp_path: Path) -> None:
-    table = rows("ok", "a") + rows("film_only_table", "a") + rows("gap", "a").replace("gap,gonion,9.0,18,a\n", "")
+    table = rows("ok", "a") + rows("film_only_table", "a") + rows("gap", "a").replace("gap,gonion,9.0,450,a\n", "")
     layout(tmp_path / "p", table + rows("broken", "a"), ("ok.bmp", "gap.png", "no_points.tif", "broken.jpg"))
     (tmp_path / "p/images/broken.jpg").write_text("<html>")
     (tmp_path / "p/images/read.me").touch()
@@ -58,6 +59,24 @@ def test_everything_incomplete_is_named(tmp_path: Path) -> None:
     assert found["pku/film_only_table"] == "no film in images/"
     assert "not a readable image" in found["pku/broken"]
     assert "unknown" in found["images/read.me"]
+
+
+def test_points_that_do_not_fit_their_film_are_named(tmp_path: Path) -> None:
+    turned = "".join(f"turned,{name},{400 + n},{n},a\n" for n, name in enumerate(NAMES))
+    larger = "".join(f"larger,{name},{4000 + n},{5000 + n},reference\n" for n, name in enumerate(NAMES))
+    films = ("cut.png", "empty.png", "larger.png", "ok.png", "turned.png")
+    layout(tmp_path / "p", rows("cut", "a") + rows("empty", "a") + rows("ok", "a") + turned + larger, films)
+    (tmp_path / "p/images/cut.png").write_bytes((tmp_path / "p/images/ok.png").read_bytes()[:-200])
+    Image.new("L", (300, 500), 7).save(tmp_path / "p/images/empty.png")
+    register = import_source("pku", tmp_path / "p", data_dir=tmp_path, spacing_mm=2.0)
+    assert [c.id for c in register.cases] == ["ok"]
+    found = {p.where: p.message for p in register.problems}
+    assert "cut.png: not a readable image" in found["pku/cut"] and found["pku/empty"] == "empty.png: every pixel is 7"
+    assert "annotator 'a': 19 of 19 points" in found["pku/turned"] and "x and y exchanged" in found["pku/turned"]
+    assert "were the images made smaller after they were annotated?" in found["pku/larger"]
+    general = [p.message for p in register.problems if p.where == "pku"]
+    assert "900 mm apart in every case" in general[0] and "check --spacing-mm" in general[0]
+    assert general[1] == "1 of the 102 cases of the split are complete"
 
 
 def test_nothing_there(tmp_path: Path) -> None:

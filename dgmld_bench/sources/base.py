@@ -123,9 +123,6 @@ def visible(folder: Path) -> list[Path]:
     return sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: case_sort_key(p.name))
 
 
-IMAGES, TABLE = "images", "landmarks.csv"
-"""The plain layout that a user makes: a folder of images beside a table of points."""
-
 COPY_PREFIX = "files-"
 """Folders in a source's folder that belong to one import: removed when a later one has taken its place."""
 

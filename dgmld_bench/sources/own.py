@@ -24,12 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from dgmld_bench import cephalograms, geometry, markups, plausibility, volumes
+from dgmld_bench import cephalograms, markups, volumes
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import write_text
 from dgmld_bench.landmarks import LANDMARK_SETS, LandmarkSet, get_landmark_set
-from dgmld_bench.metrics import mean_of_annotators
 from dgmld_bench.point_tables import (
     DEFAULT_ANNOTATOR,
     Annotations,
@@ -39,7 +38,8 @@ from dgmld_bench.point_tables import (
     points_of_case,
     read_point_table,
 )
-from dgmld_bench.sources.base import COPY_PREFIX, IMAGES, TABLE, Progress, Scan, Source, folders_below, visible
+from dgmld_bench.sources.base import COPY_PREFIX, Progress, Scan, Source, folders_below, visible
+from dgmld_bench.sources.plain import IMAGES, TABLE, check_cases
 from dgmld_bench.splits import case_sort_key
 from dgmld_bench.store import CaseFiles, Problem, Register
 
@@ -191,27 +191,19 @@ class Own(Source):
         """Read every image, check every point, and write the points in one form below ``folder``."""
         assert isinstance(scan, _OwnScan)
         landmark_set = get_landmark_set(scan.options["landmarks"])
-        cases, middles, problems = [], [], list(scan.problems)
-        for n, case in enumerate(scan.cases):
-            progress("Checking cases", n, len(scan.cases))
-            try:
-                middles.append(_check_case(case, scan.references[case.id], landmark_set, scan.spaces.get(case.id)))
-                cases.append(case)
-            except DataError as error:
-                problems.append(self._problem(str(error), case.id))
-        progress("Checking cases", len(scan.cases), len(scan.cases))
-        if not cases:
-            return Scan([], problems, scan.options)
-        kept = {case.id: scan.references[case.id] for case in cases}
-        points = np.stack([mean_of_annotators(a) for a in kept.values()])
         spacing_mm = scan.options.get("spacing_mm", 1.0)
-        remarks = plausibility.find_remarks(landmark_set, list(kept), points, np.array(middles), spacing_mm)
-        remarks += _missing(landmark_set, points)
-        problems += [self._problem(remark) for remark in remarks]
+        checked = check_cases(
+            scan.cases, scan.references, landmark_set, progress, mm_per_unit=spacing_mm, spaces=scan.spaces
+        )
+        problems = [*scan.problems, *(self._problem(fault, case_id) for case_id, fault in checked.faults.items())]
+        if not checked.cases:
+            return Scan([], problems, scan.options)
+        problems += [self._problem(remark) for remark in checked.remarks]
+        kept = {case.id: scan.references[case.id] for case in checked.cases}
         text = format_point_table(kept, landmark_set)
         table = Path(f"{COPY_PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:12]}") / TABLE
         write_text(folder / table, text)
-        return Scan([replace(case, landmarks=(table.as_posix(),)) for case in cases], problems, scan.options)
+        return Scan([replace(case, landmarks=(table.as_posix(),)) for case in checked.cases], problems, scan.options)
 
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of a volume or film, its points from the table that the import wrote."""
@@ -293,33 +285,6 @@ def _read_case(paths: list[Path], landmark_set: LandmarkSet) -> tuple[Array, lis
             source[name] = path
             points[landmark_set.index(name)] = point
     return points, named
-
-
-def _check_case(case: CaseFiles, annotations: Annotations, landmark_set: LandmarkSet, space: str | None) -> Array:
-    """Read an image whole and check its points; return the world coordinates of its middle."""
-    path = Path(case.image)
-    if landmark_set.dimension == 3:
-        image, affine = volumes.read_volume(path)
-    else:
-        image, affine = cephalograms.read_film(path), cephalograms.film_affine(path)
-    if image.min() == image.max():
-        raise DataError(f"{path.name}: every {'voxel' if image.ndim == 3 else 'pixel'} is {image.min()}")
-    if all(np.isnan(points).all() for points in annotations.values()):
-        raise DataError("none of its points has coordinates")
-    for annotator, points in annotations.items():
-        if message := plausibility.explain_outside(points, affine, image.shape, landmark_set, space or "ras_mm"):
-            raise DataError(message if annotator == DEFAULT_ANNOTATOR else f"annotator '{annotator}': {message}")
-    return geometry.index_to_world(affine, (np.array(image.shape) - 1) / 2)
-
-
-def _missing(landmark_set: LandmarkSet, points: Array) -> list[str]:
-    """Say how many reference points there are not, ``points`` of shape (case, landmark, axis)."""
-    absent = np.isnan(points).any(axis=-1)
-    if not absent.any():
-        return []
-    counts = [f"{name} {n}" for name, n in zip(landmark_set.names, absent.sum(axis=0), strict=True) if n]
-    share = f"{int(absent.sum())} of {absent.size} points"
-    return [f"no reference for {share}, which scores leave out: {', '.join(counts)}"]
 
 
 def _listed(things: list[str], one: str, many: str) -> str:

@@ -23,7 +23,8 @@ from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
 from dgmld_bench.point_tables import Annotations, points_of_case, read_point_table
-from dgmld_bench.sources.base import IMAGES, TABLE, Scan, Source, folders_below, visible
+from dgmld_bench.sources.base import Progress, Scan, Source, folders_below, visible
+from dgmld_bench.sources.plain import IMAGES, TABLE, check_cases
 from dgmld_bench.splits import case_sort_key, get_split
 from dgmld_bench.store import CaseFiles, Problem, Register
 
@@ -63,10 +64,6 @@ class Pku(Source):
         scan = Scan(options={"spacing_mm": spacing_mm})
         scan.problems += [Problem(str(p), f"a second data set; {places[0]} is used", "pku") for p in places[1:]]
         self._scan_cases(scan, places[0])
-        split = get_split("pku")
-        if len(scan.cases) != split.n_cases:
-            message = f"{len(scan.cases)} of the {split.n_cases} cases of the split are complete"
-            scan.problems.append(Problem("pku", message, "pku"))
         return scan
 
     def _scan_cases(self, scan: Scan, place: Path) -> None:
@@ -80,13 +77,25 @@ class Pku(Source):
         for case_id in sorted(films.keys() | table.keys(), key=case_sort_key):
             try:
                 film = _only_film(films.get(case_id, []))
-                cephalograms.read_film_size(film)
                 _check_points(table.get(case_id, {}))
             except DataError as error:
                 scan.problems.append(Problem(f"pku/{case_id}", str(error), "pku"))
                 continue
             centre = get_split("pku").centre
             scan.cases.append(CaseFiles(case_id, "pku", str(film), (str(place / TABLE),), centre=centre))
+
+    def complete(self, scan: Scan, folder: Path, progress: Progress) -> Scan:
+        """Read every film, check every point, and count."""
+        annotations = {c.id: points_of_case(Path(c.landmarks[0]), c.id, CEPHALOMETRIC) for c in scan.cases}
+        spacing_mm = scan.options["spacing_mm"]
+        checked = check_cases(scan.cases, annotations, CEPHALOMETRIC, progress, mm_per_unit=spacing_mm)
+        problems = [*scan.problems, *(Problem(f"pku/{i}", fault, "pku") for i, fault in checked.faults.items())]
+        problems += [Problem("pku", remark, "pku") for remark in checked.remarks]
+        n_cases = get_split("pku").n_cases
+        if len(checked.cases) != n_cases:
+            message = f"{len(checked.cases)} of the {n_cases} cases of the split are complete"
+            problems.append(Problem("pku", message, "pku"))
+        return Scan(checked.cases, problems, scan.options)
 
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of a film; the spacing is the one that was given at import."""

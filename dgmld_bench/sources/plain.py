@@ -1,0 +1,107 @@
+"""The plain layout that a user makes, a folder of images beside a table of points, and the checks of its cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dgmld_bench import cephalograms, geometry, plausibility, volumes
+from dgmld_bench.errors import DataError
+from dgmld_bench.landmarks import LandmarkSet
+from dgmld_bench.metrics import mean_of_annotators
+from dgmld_bench.point_tables import DEFAULT_ANNOTATOR, Annotations, Array
+from dgmld_bench.sources.base import Progress
+from dgmld_bench.store import CaseFiles
+
+IMAGES, TABLE = "images", "landmarks.csv"
+
+
+@dataclass(frozen=True)
+class CheckedCases:
+    """Cases whose image was read whole, with what was found.
+
+    Attributes
+    ----------
+    cases : list of CaseFiles
+        Those whose points lie in their image.
+    faults : dict
+        Case id -> why a case is none of them.
+    remarks : list of str
+        What looks wrong, or is missing, in the points of the cases that passed.
+    """
+
+    cases: list[CaseFiles]
+    faults: dict[str, str]
+    remarks: list[str]
+
+
+def check_cases(
+    cases: list[CaseFiles],
+    annotations: Mapping[str, Annotations],
+    landmark_set: LandmarkSet,
+    progress: Progress,
+    *,
+    mm_per_unit: float = 1.0,
+    spaces: Mapping[str, str] | None = None,
+) -> CheckedCases:
+    """Read every image whole and check every point against it.
+
+    Parameters
+    ----------
+    cases : list of CaseFiles
+        With absolute paths.
+    annotations : mapping
+        Case id -> annotator -> points ``(landmark, axis)`` in world coordinates, NaN where one is missing.
+    landmark_set : LandmarkSet
+    progress : callable
+        Called with (step, done, total).
+    mm_per_unit : float
+        The edge of a pixel in 2D.
+    spaces : mapping, optional
+        3D: case id -> the space that its points were read from; RAS where it names none.
+    """
+    passed, middles, faults = [], [], {}
+    for n, case in enumerate(cases):
+        progress("Checking cases", n, len(cases))
+        try:
+            middles.append(_check_case(case, annotations[case.id], landmark_set, (spaces or {}).get(case.id, "ras_mm")))
+            passed.append(case)
+        except DataError as error:
+            faults[case.id] = str(error)
+    progress("Checking cases", len(cases), len(cases))
+    if not passed:
+        return CheckedCases(passed, faults, [])
+    points = np.stack([mean_of_annotators(annotations[case.id]) for case in passed])
+    ids = [case.id for case in passed]
+    remarks = plausibility.find_remarks(landmark_set, ids, points, np.array(middles), mm_per_unit)
+    return CheckedCases(passed, faults, remarks + _missing(landmark_set, points))
+
+
+def _check_case(case: CaseFiles, annotations: Annotations, landmark_set: LandmarkSet, space: str) -> Array:
+    """Read an image whole and check its points; return the world coordinates of its middle."""
+    path = Path(case.image)
+    if landmark_set.dimension == 3:
+        image, affine = volumes.read_volume(path)
+    else:
+        image, affine = cephalograms.read_film(path), cephalograms.film_affine(path)
+    if image.min() == image.max():
+        raise DataError(f"{path.name}: every {'voxel' if image.ndim == 3 else 'pixel'} is {image.min()}")
+    if all(np.isnan(points).all() for points in annotations.values()):
+        raise DataError("none of its points has coordinates")
+    for annotator, points in annotations.items():
+        if message := plausibility.explain_outside(points, affine, image.shape, landmark_set, space):
+            raise DataError(message if annotator == DEFAULT_ANNOTATOR else f"annotator '{annotator}': {message}")
+    return geometry.index_to_world(affine, (np.array(image.shape) - 1) / 2)
+
+
+def _missing(landmark_set: LandmarkSet, points: Array) -> list[str]:
+    """Say how many reference points there are not, ``points`` of shape (case, landmark, axis)."""
+    absent = np.isnan(points).any(axis=-1)
+    if not absent.any():
+        return []
+    counts = [f"{name} {n}" for name, n in zip(landmark_set.names, absent.sum(axis=0), strict=True) if n]
+    share = f"{int(absent.sum())} of {absent.size} points"
+    return [f"no reference for {share}, which scores leave out: {', '.join(counts)}"]
