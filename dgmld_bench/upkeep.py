@@ -122,8 +122,7 @@ def list_contents(name: str, data_dir: Path | str | None = None) -> Contents:
         When nothing of the source is there, or its folder is a link to somewhere else.
     """
     folder = store.source_dir(name, data_dir)
-    if not name.startswith("own/"):
-        get_source(name)
+    source = get_source(name)
     if folder.is_symlink():
         raise DataError(
             f"{folder} is a link to {folder.resolve()}; remove the link yourself, its target is not touched"
@@ -131,7 +130,7 @@ def list_contents(name: str, data_dir: Path | str | None = None) -> Contents:
     own = [p for p in (folder / store.REGISTER, folder / ACCEPTED, folder / INCOMING) if p.exists()]
     own += sorted(folder.glob(f"{COPY_PREFIX}*"))
     linked: set[str] = set()
-    single: set[Path] = set()
+    single = {path for file in source.written_files() if (path := folder / file).is_file()}
     for case in _registered_cases(name, data_dir):
         for file in {f for f in (case.image, case.mask, *case.landmarks) if f} - linked:
             path = folder / file

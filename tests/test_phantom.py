@@ -269,6 +269,7 @@ def test_an_interrupted_run_goes_on_and_keeps_what_is_complete(tmp_path: Path) -
     first = tmp_path / "phantom" / "phantom-train" / "1"
     kept = (first / "image.nii.gz").stat().st_mtime_ns
     (tmp_path / "phantom" / "phantom-val" / "1" / "landmarks" / "HDV.mrk.json").unlink()
+    (tmp_path / "phantom" / "register.json").write_text("{")  # of another version, say
     seen: list[tuple[int, int]] = []
     register = Tiny().generate(tmp_path, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(n, 5) for n in range(6)]
@@ -278,12 +279,15 @@ def test_an_interrupted_run_goes_on_and_keeps_what_is_complete(tmp_path: Path) -
     assert load_split("phantom-val", data_dir=tmp_path)[0].landmarks.shape == (6, 3)
 
 
-def test_files_of_another_version_are_made_anew(generated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_another_version_and_damaged_ones_are_made_anew(generated: Path) -> None:
     path = generated / "phantom" / "phantom-train" / "1" / "landmarks" / "TCD.mrk.json"
     original = path.read_text()
     before = image_hashes(generated)
     path.write_text(original.replace('"position": [\n     ', '"position": [\n     1', 1))
     assert path.read_text() != original
+    for name in ("phantom-val/1/image.nii.gz", "phantom-lfc/1/mask.nii.gz"):
+        file = generated / "phantom" / name
+        file.write_bytes(file.read_bytes()[:-20])
     Tiny().generate(generated)
     assert image_hashes(generated) == before
 

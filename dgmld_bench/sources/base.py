@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -77,6 +77,10 @@ class Source(ABC):
     def known_names(self) -> set[str]:
         """Return names of folders and files by which an archive is seen to hold data of this source."""
         return set()
+
+    def written_files(self) -> Iterable[str]:
+        """Name the files that the source generates in its folder, registered or not, so that they can be removed."""
+        return ()
 
     def published_sha256(self, path: Path) -> str | None:
         """Return the hash that a file of this source was published with, where there is one."""

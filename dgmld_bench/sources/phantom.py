@@ -87,9 +87,11 @@ class Phantom(Source):
         folder = store.source_dir(self.name, data_dir)
         try:
             with store.locked(folder):
-                if store.has_register(self.name, data_dir):
+                try:
                     registered = store.read_register(self.name, data_dir).options.get("size")
                     size = "full" if registered == "full" else size
+                except DataError:  # there is none, or it cannot be read: a new one is written
+                    pass
                 wanted = self.wanted(size)
                 cases = []
                 progress(0, len(wanted))
@@ -103,6 +105,11 @@ class Phantom(Source):
                 f"{error.filename or folder}: {error.strerror or error}; run it again, complete cases are kept"
             ) from None
         return register
+
+    def written_files(self) -> Iterator[str]:
+        """Yield the files of every case of the full size, whether they are there or not."""
+        for split, case_id in self.wanted("full"):
+            yield from _files(split, case_id)
 
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find the split folders of a generated phantom anywhere below ``path``."""
@@ -138,18 +145,24 @@ class Phantom(Source):
         return volumes.volume_case(files, landmark_set, register, withheld=withheld)
 
 
+def _files(split: str, case_id: str) -> list[str]:
+    """Return a case's image, mask and lines, relative to the phantom's folder."""
+    place = Path(split) / case_id
+    return [p.as_posix() for p in (place / IMAGE, place / MASK, *markups.landmark_paths(place / LANDMARKS, CEREBELLUM))]
+
+
 def _describe(split: str, case_id: str) -> CaseFiles:
-    """Return a case's files, relative to the phantom's folder, and what is known of it, without rendering it."""
+    """Return a case's files and what is known of it, without rendering it."""
     from dgmld_bench.phantom import simulate
 
     head = simulate(split, int(case_id))
-    place = Path(split) / case_id
+    image, mask, *lines = _files(split, case_id)
     return CaseFiles(
         case_id,
         split,
-        image=(place / IMAGE).as_posix(),
-        landmarks=tuple(p.as_posix() for p in markups.landmark_paths(place / LANDMARKS, CEREBELLUM)),
-        mask=(place / MASK).as_posix(),
+        image=image,
+        landmarks=tuple(lines),
+        mask=mask,
         centre=head.centre.name,
         info={
             "gestational_age_weeks": head.gestational_age_weeks,
@@ -167,6 +180,8 @@ def _incomplete(case: CaseFiles, folder: Path) -> str:
     if absent:
         return f"incomplete, {Path(absent[0]).name} is not there"
     try:
+        volumes.read_volume(folder / case.image)
+        volumes.read_labels(folder / str(case.mask))
         points = markups.read_lines([folder / f for f in case.landmarks], CEREBELLUM)
     except DataError as error:
         return str(error)
