@@ -24,12 +24,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import free_bytes, is_full_disk, new_folder, safe_path
+from dgmld_bench.files import JUNK, free_bytes, is_full_disk, new_folder, safe_path
 
 SUFFIXES = (".zip", ".rar", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _VOLUME = re.compile(r"\.part(\d{1,4})\.rar$", re.IGNORECASE)
 _TEMPORARY = ".unpacking-"
-_JUNK = "__MACOSX"  # resource forks that the Finder adds
 _MAX_NESTING = 4
 _BLOCK = 1 << 20
 
@@ -192,13 +191,15 @@ def _broken(*more: type[Exception]) -> tuple[type[Exception], ...]:
 def _checked(entries: Iterator[_Entry], budget: Budget) -> Iterator[tuple[PurePosixPath, _Entry]]:
     """Yield the files among the entries with safe paths; DataError for anything that an honest archive has not."""
     for entry in entries:
-        path = safe_path(entry.name)
         budget.spend(entry.size)
+        if entry.kind == "folder" and not PurePosixPath(entry.name).parts:  # the "." of `tar -C folder .`
+            continue
+        path = safe_path(entry.name)
         if entry.kind in ("link", "device"):
             raise DataError(f"'{path}' is a {entry.kind}, and only files and folders are unpacked")
         if entry.encrypted:
             raise DataError(f"'{path}' is encrypted")
-        if entry.kind == "file" and path.parts[0] != _JUNK:
+        if entry.kind == "file" and path.parts[0] != JUNK:
             yield path, entry
 
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 from dgmld_bench.errors import DataError, UsageError
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
+JUNK = "__MACOSX"  # the folder of resource forks that the Finder adds to an archive
 
 
 @contextmanager

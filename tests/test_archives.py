@@ -83,6 +83,15 @@ def test_every_kind_unpacks_into_a_folder_of_its_name(tmp_path: Path, kind: str)
     assert tree(tmp_path / "out") == {f"data/{name}": data for name, data in FILES.items()}
 
 
+def test_a_tar_of_the_folder_it_was_made_in(tmp_path: Path) -> None:
+    for name, data in FILES.items():
+        write(tmp_path / "in" / name, data)
+    with tarfile.open(tmp_path / "data.tar", "w") as archive:
+        archive.add(tmp_path / "in", ".")
+    unpack(tmp_path / "data.tar", tmp_path / "out")
+    assert tree(tmp_path / "out") == {f"data/{name}": data for name, data in FILES.items()}
+
+
 def test_one_entry_at_the_top_goes_into_the_folder_itself(tmp_path: Path) -> None:
     unpack(write(tmp_path / "a.zip", zipped({"train/1.nii": b"1", "train/2.nii": b"2"})), tmp_path / "out")
     unpack(write(tmp_path / "train_label.zip", zipped({"1/a.json": b"1", "2/a.json": b"2"})), tmp_path / "out")

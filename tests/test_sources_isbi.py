@@ -20,6 +20,9 @@ def messages(register: Register, where: str) -> list[str]:
 @pytest.mark.parametrize("suffix", ["bmp", "png", "jpg", "tif"])
 def test_films_and_both_doctors(tmp_path: Path, suffix: str) -> None:
     truth = isbi(tmp_path / "deep/er", [1, 150, 151, 300, 301, 400], suffix=suffix)
+    junk = tmp_path / "deep/__MACOSX/RawImage/Test1Data/._151.bmp"  # as unzip leaves it, and first by its name
+    junk.parent.mkdir(parents=True)
+    junk.touch()
     register = import_source("isbi", tmp_path / "deep", data_dir=tmp_path)
     assert [c.id for c in register.cases] == ["1", "150", "301", "400", "151", "300"]
     case = load_split("isbi", references=True, data_dir=tmp_path)[0]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from dgmld_bench.cases import Case
 from dgmld_bench.download import RemoteFile
+from dgmld_bench.files import JUNK
 from dgmld_bench.hub import HubDataset
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.splits import case_sort_key, get_split
@@ -105,7 +106,7 @@ class Source(ABC):
 def folders_below(path: Path) -> Iterator[Path]:
     """Yield a folder and all folders below it, in the order of their names; links are followed once.
 
-    Hidden folders and what lies more than ten levels deep are left out.
+    Hidden folders, those that the Finder adds, and what lies more than ten levels deep are left out.
     """
     seen: set[str] = set()
 
@@ -123,8 +124,9 @@ def folders_below(path: Path) -> Iterator[Path]:
 
 
 def visible(folder: Path) -> list[Path]:
-    """Return what lies in a folder, in the order of the numbers in its names, without hidden files."""
-    return sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: case_sort_key(p.name))
+    """Return what lies in a folder, in the order of the numbers in its names, without what nobody put there to see."""
+    found = (p for p in folder.iterdir() if not p.name.startswith(".") and p.name != JUNK)
+    return sorted(found, key=lambda p: case_sort_key(p.name))
 
 
 COPY_PREFIX = "files-"
