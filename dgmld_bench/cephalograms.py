@@ -70,7 +70,7 @@ def read_film_size(path: Path | str) -> Size:
     Raises
     ------
     DataError
-        When the file is no readable image of one frame, or over the limit of 64 megapixels.
+        When the file is no readable image of one frame with whole numbers, or over the limit of 64 megapixels.
     """
     with _opened(Path(path)) as image:
         return image.size
@@ -210,6 +210,8 @@ def _opened(path: Path) -> Iterator[Any]:
             frames = getattr(image, "n_frames", 1)
             if frames != 1:
                 raise DataError(f"{path}: {frames} frames, expected one film")
+            if image.mode == "F":
+                raise DataError(f"{path}: grey values with decimals, expected 8 or 16 bits; convert the film")
             yield image
     except DataError:
         raise

@@ -61,7 +61,8 @@ def test_bad_images(tmp_path: Path) -> None:
     (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:4000])
     Image.new("L", (4, 4)).save(tmp_path / "two.tif", save_all=True, append_images=[Image.new("L", (4, 4))])
     Image.new("L", (4, 4)).save(tmp_path / "gif.png", format="GIF")
-    for name in ("page.png", "empty.bmp", "cut.png", "two.tif", "gif.png", "absent.jpg"):
+    Image.fromarray(np.full((4, 4), 4095.0, np.float32)).save(tmp_path / "decimals.tif")
+    for name in ("page.png", "empty.bmp", "cut.png", "two.tif", "gif.png", "decimals.tif", "absent.jpg"):
         with pytest.raises(DataError, match=name.replace(".", r"\.")):
             cephalograms.read_film(tmp_path / name)
 
