@@ -145,16 +145,16 @@ class Atlases(Source):
                 if child.is_dir() and child.name not in ids:
                     scan.problems.append(Problem(f"{project}/{child.name}", "unknown: not in the published atlases"))
             for case_id in ids:
-                self._scan_case(scan, found[project] / case_id, split_of.get(case_id))
+                if case_id in split_of:
+                    self._scan_case(scan, found[project] / case_id, split_of[case_id])
         return scan
 
-    def _scan_case(self, scan: Scan, folder: Path, split: str | None) -> None:
+    def _scan_case(self, scan: Scan, folder: Path, split: str) -> None:
         absent = [name for name in (IMAGE, LABELS) if not (folder / name).is_file()]
         if absent:
             what = "not there" if len(absent) == 2 else f"incomplete, {absent[0]} is not there"
-            part = "" if split else " (one of the 47 published cases, part of no split)"
-            scan.problems.append(Problem(folder.name, what + part, split))
-        elif split:
+            scan.problems.append(Problem(folder.name, what, split))
+        else:
             scan.cases.append(
                 CaseFiles(
                     folder.name,
