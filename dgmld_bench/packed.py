@@ -44,14 +44,21 @@ def scan_packed(source: Source, root: Path, folder: Path, progress: Progress, un
     DataError
         When ``root`` is an archive that cannot be unpacked, or as :meth:`Source.scan`.
     """
+
+    def scan(place: Path) -> Scan:
+        progress("Looking through the files", 0, 1)
+        found = source.scan(place, **options)
+        progress("Looking through the files", 1, 1)
+        return found
+
     if root.is_file():
         place = new_place(folder, undo)
         progress("Unpacking", 0, 1)
         archives.unpack(root, place)
         progress("Unpacking", 1, 1)
         manifest.write_manifest(place, {"kind": "archive", "from": str(root)})
-        return source.scan(place, **options)
-    plain = source.scan(root, **options)
+        return scan(place)
+    plain = scan(root)
     if {c.split for c in plain.cases} >= set(source.splits):
         return plain
     packed, problems = _archives_of(source, root)
@@ -68,10 +75,10 @@ def scan_packed(source: Source, root: Path, folder: Path, progress: Progress, un
     manifest.write_manifest(place, {"kind": "archives", "from": str(root)})
     beside = place / _BESIDE
     beside.symlink_to(root, target_is_directory=True)
-    scan = source.scan(place, **options)
+    found = scan(place)
     beside.unlink()
-    scan = _with_names_of(scan, beside, root)
-    return replace(scan, problems=[*scan.problems, *problems])
+    found = _with_names_of(found, beside, root)
+    return replace(found, problems=[*found.problems, *problems])
 
 
 def new_place(folder: Path, undo: ExitStack) -> Path:

@@ -50,7 +50,7 @@ def test_landmarks_land_on_the_same_voxels_of_the_network_grid(tmp_path: Path) -
 
 def test_everything_incomplete_is_named(tmp_path: Path) -> None:
     release = tmp_path / "release"
-    dgmld_release(release, {"lfc": LFC, "feta": ["1", "2"], "atlas": ["x"]})
+    dgmld_release(release, {"lfc": LFC, "feta": ["1", "2", "3"], "atlas": ["x"]})
     images, labels = release / "LFC_dataset/train", release / "LFC_dataset/train_label"
     (labels / LFC[0] / "L_9.mrk.json").unlink()  # one line is missing
     (images / f"{LFC[1]}.nii.gz").unlink()
@@ -58,6 +58,8 @@ def test_everything_incomplete_is_named(tmp_path: Path) -> None:
     write_mrk(labels / LFC[3] / "L_10.mrk.json", np.zeros((3, 3)), "RAS")  # three points
     (labels / LFC[4]).rename(labels / "4711")
     write_mrk(labels / LFC[5] / "L_13.mrk.json", np.array([[0, 0, 0], [0, 300.0, 0]]), "LPS")
+    cut = release / "feta21/feta21/3.nii.gz"
+    cut.write_bytes(cut.read_bytes()[:-20])
     (release / "feta.zip").touch()
     register = import_source("dgmld", release, data_dir=tmp_path / "data")
     assert [c.id for c in register.cases_of("lfc")] == LFC[5:]
@@ -72,6 +74,7 @@ def test_everything_incomplete_is_named(tmp_path: Path) -> None:
     nothing = "no folder valid/ with <id>.nii.gz and no valid_label/ with <id>/*.mrk.json below"
     assert messages(register, "lfc-val") == [f"{nothing} {release}"]
     assert messages(register, "feta") == ["2 complete cases are here; the split of the paper has 55"]
+    assert "3.nii.gz: damaged" in messages(register, "feta/3")[0]
     assert any("no mask, no pre-training folder" in m for m in messages(register, "atlas"))
     assert any(p.where.endswith("feta.zip") for p in register.problems)
 

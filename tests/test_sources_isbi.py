@@ -33,13 +33,14 @@ def test_films_and_both_doctors(tmp_path: Path, suffix: str) -> None:
 
 
 def test_everything_incomplete_is_named(tmp_path: Path) -> None:
-    isbi(tmp_path, [151, 152, 153, 154, 155])
+    isbi(tmp_path, [151, 152, 153, 154, 155, 156])
     films, doctors = tmp_path / "RawImage/Test1Data", tmp_path / "AnnotationsByMD"
     (doctors / "400_junior/151.txt").unlink()
     (doctors / "400_senior/152.txt").write_text("1,2\n")
     Image.new("L", (400, 400)).save(films / "153.bmp")
     Image.new("L", (387, 480)).save(films / "154.png")
     Image.new("L", (387, 480)).save(films / "007.bmp")
+    (films / "156.bmp").write_bytes((films / "155.bmp").read_bytes()[:-500])
     (films / "Thumbs.db").touch()
     register = import_source("isbi", tmp_path, data_dir=tmp_path)
     assert [c.id for c in register.cases] == ["155"]
@@ -48,6 +49,7 @@ def test_everything_incomplete_is_named(tmp_path: Path) -> None:
     assert "no reduced copy" in messages(register, "isbi/153")[0]
     assert "2 films of one number: 154.bmp, 154.png" in messages(register, "isbi/154")[0]
     assert "unknown" in messages(register, "isbi/7")[0]
+    assert "156.bmp: not a readable image" in messages(register, "isbi/156")[0]
     assert "no such folder" in messages(register, "TrainingData")[0]
 
 

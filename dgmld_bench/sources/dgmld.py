@@ -229,13 +229,13 @@ def _read_case(split: str, case_id: str, images: list[Path], labels: Path | None
         raise DataError("no label folder")
     lines = label_files(labels)
     remarks = []
-    affine, shape = volumes.read_affine_and_shape(images[0])
+    image, affine = volumes.read_volume(images[0])
     for path in lines:
         line = markups.load_line(path)
         if not line.length_agrees:
             remarks.append(f"{path.name} {line.disagreement}")
         index = geometry.world_to_index(affine, line.points_ras_mm)
-        if ((index < -0.5) | (index > np.array(shape) - 0.5)).any():
+        if ((index < -0.5) | (index > np.array(image.shape) - 0.5)).any():
             remarks.append(f"{path.name} has an end point outside the image")
     centre = get_split(split).centre
     return CaseFiles(case_id, split, str(images[0]), tuple(map(str, lines)), centre=centre), remarks

@@ -92,6 +92,7 @@ class Isbi(Source):
                 if len(paths) > 1:
                     raise DataError(f"{len(paths)} films of one number: {', '.join(p.name for p in paths)}")
                 cephalograms.film_affine(paths[0], cephalograms.ISBI_SIZE)
+                cephalograms.read_film(paths[0])
                 annotations = [doctor / f"{paths[0].stem}.txt" for doctor in doctors]
                 for annotation in annotations:
                     cephalograms.read_isbi_points(annotation, CEPHALOMETRIC)
