@@ -3,8 +3,9 @@
     case,landmark,x,y[,z][,annotator][,space]                       a row per point
     case,sella_x,sella_y,nasion_x,nasion_y,…[,annotator][,space]    a row per case (and annotator)
 
-Columns may stand in any order, be separated by commas, semicolons or tabs, and capitals do not matter. A point that is
-not there has no row, or empty fields (or ``NA``, ``NaN``). 3D points are millimetres; the column ``space`` says ``RAS``
+Columns may stand in any order, be separated by commas, semicolons or tabs, and capitals do not matter. What a
+spreadsheet adds is left out: a line ``sep=;`` at the top, columns with neither a name nor a value. A point that is not
+there has no row, or empty fields (or ``NA``, ``NaN``). 3D points are millimetres; the column ``space`` says ``RAS``
 or ``LPS``. Nothing that could be read in two ways is read: a decimal comma is an error.
 """
 
@@ -35,9 +36,11 @@ DEFAULT_ANNOTATOR = "reference"
 SPACES = {"ras": "ras_mm", "lps": "lps_mm", "ras_mm": "ras_mm", "lps_mm": "lps_mm"}
 _AXES = ("x", "y", "z")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_SEPARATOR_HINT = re.compile(r"sep=.\r?\n", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _MISSING = {"", "na", "n/a", "nan"}
 _MAX_FAULTS = 10
+_MAX_CASE = 255  # characters, as the longest name of a file
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,11 @@ def read_point_table(path: Path | str, landmark_set: LandmarkSet, space: str | N
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save the table as 'CSV UTF-8'") from None
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    start = hint.end() if (hint := _SEPARATOR_HINT.match(text)) else 0
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text[start:]), strict=True)
     try:
+        if start:
+            next(lines)
         layout = _Layout.of([c.strip().casefold() for c in next(lines, [])], landmark_set, path)
         if layout.states_space and space is not None:
             raise UsageError(f"{path} has a column 'space'; leave --space out")
@@ -162,7 +168,7 @@ class _Layout:
     def of(cls, columns: list[str], landmark_set: LandmarkSet, path: Path) -> _Layout:
         axes = _AXES[: landmark_set.dimension]
         optional = {"annotator", "space"} if landmark_set.dimension == 3 else {"annotator"}
-        faults = [f"'{c}' is there twice" for c in dict.fromkeys(columns) if columns.count(c) > 1]
+        faults = [f"'{c}' is there twice" for c in dict.fromkeys(filter(None, columns)) if columns.count(c) > 1]
         points: dict[str, dict[str, str]] = {}
         if "landmark" in columns or not (points := _wide(columns, landmark_set)):
             points = {}
@@ -170,7 +176,7 @@ class _Layout:
         else:
             needed = ["case", *(found.get(a, f"{name}_{a}") for name, found in points.items() for a in axes)]
         faults += [f"'{c}' is missing" for c in needed if c not in columns]
-        faults += [f"'{c}' is not known" for c in columns if c not in needed and c not in optional]
+        faults += [f"'{c}' is not known" for c in filter(None, columns) if c not in needed and c not in optional]
         if faults:
             raise DataError(
                 f"{path}: columns {','.join(columns) or 'none'}; expected case,landmark,{','.join(axes)}"
@@ -213,6 +219,10 @@ class _Reader:
             )
             return
         row = dict(zip(self.layout.columns, (f.strip() for f in fields), strict=True))
+        unnamed = [f for c, f in zip(self.layout.columns, fields, strict=True) if not c and f.strip()]
+        if unnamed:
+            self.faults.append(f"{where}: {unnamed[0][:40]!r} is in a column without a name")
+            return
         try:
             for name, point in self._points(row):
                 self._put(row, name, point)
@@ -237,6 +247,10 @@ class _Reader:
         case, annotator = row["case"], row.get("annotator", DEFAULT_ANNOTATOR)
         if not case or not annotator:
             raise DataError("case or annotator is empty")
+        if len(case) > _MAX_CASE:
+            raise DataError(
+                f"case '{case[:40]}…' has {len(case):,} characters, at most {_MAX_CASE} are the name of a file"
+            )
         if (case, annotator, name) in self._seen:
             raise DataError(f"{name} of case '{case}' by '{annotator}' is given twice")
         self._seen.add((case, annotator, name))

@@ -43,6 +43,8 @@ def test_three_dimensions_and_any_column_order(tmp_path: Path) -> None:
         ("case,landmark,x,y\n1,sella,1\n", "line 2: the row"),
         ("case,landmark,x,y\n1,sella,1,2,3\n", "line 2: the row"),
         ("case,landmark,x,y\n,sella,1,2\n", "line 2: case or annotator is empty"),
+        (f"case,landmark,x,y\n{'9' * 5000},sella,1,2\n", "line 2: case '9{40}…' has 5,000 characters, at most 255"),
+        ("case,landmark,x,y,,\n1,sella,1,2,,see me\n", "line 2: 'see me' is in a column without a name"),
         ("case,landmark,x,y\n1,sella,1,2\n1,sella,1,2\n", "line 3: sella of case '1' by 'reference' is given twice"),
     ],
 )
@@ -75,6 +77,11 @@ def test_a_row_per_case(tmp_path: Path) -> None:
     assert table["7"]["ann"][CEPHALOMETRIC.index("upper_lip")].tolist() == [1, 2]
     assert np.isnan(table["7"]["ann"]).sum() == 2 * 18
     assert table["7"]["bob"][CEPHALOMETRIC.index("sella")].tolist() == [3.5, -40]
+
+
+@pytest.mark.parametrize("text", ["sep=;\r\ncase;landmark;x;y\r\n7;sella;1;2", "case,landmark,x,y,,\n7,sella,1,2,, \n"])
+def test_what_a_spreadsheet_adds_is_left_out(tmp_path: Path, text: str) -> None:
+    assert read_point_table(write(tmp_path, text), CEPHALOMETRIC).cases["7"]["reference"][0].tolist() == [1, 2]
 
 
 def test_ras_and_lps_by_column_and_by_option(tmp_path: Path) -> None:

@@ -207,17 +207,23 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
             "1": truth["1"],
             "2": truth["2"] + [200, 0, 0],  # outside
             "far": geometry.flip_ras_lps(far_points),
+            "9" * 65: far_points,
             "77": truth["1"],
         },
         CEREBELLUM.names,
         "RAS",
     )
     (tmp_path / "in/images/notes.txt").touch()
+    write_mrk(tmp_path / "in/landmarks/far/TCD.mrk.json", far_points[:2], "RAS")
+    long = "9" * 65
+    volumes.write_volume(tmp_path / f"in/images/{long}.nii.gz", volume, affine)
     (tmp_path / "in/images/1.nii.gz").rename(tmp_path / "in/images/01.nii.gz")
     register = own(tmp_path / "in")
     assert [c.id for c in register.cases] == ["01"]
     text = messages(register)
-    assert "1 case of landmarks.csv has no image in images/: 77" in text
+    assert f"2 cases of landmarks.csv have no image in images/: {long}, 77" in text
+    assert f"at most 64 printable characters, got '{long}'" in text
+    assert "1 file of 3D Slicer is not used: the points are in landmarks.csv" in text
     assert "2 images have no landmarks: 10, sub-07" in text
     assert "images/notes.txt is not used: expected .nii or .nii.gz" in text
     assert "own/clinic/2: 6 of 6 points lie outside the image" in text

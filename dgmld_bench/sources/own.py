@@ -78,6 +78,9 @@ class Own(Source):
         images = self._images(scan, place / IMAGES, landmark_set)
         if (place / TABLE).is_file():
             self._read_table(scan, place / TABLE, landmark_set, images)
+            if beside := _markups_below(place):
+                files = "file of 3D Slicer is" if len(beside) == 1 else "files of 3D Slicer are"
+                scan.problems.append(self._problem(f"{len(beside)} {files} not used: the points are in {TABLE}"))
         elif landmark_set.dimension == 3:
             if "space" in settings:
                 raise UsageError("--space is for a landmarks.csv; files of 3D Slicer say themselves what they are")
@@ -127,13 +130,16 @@ class Own(Source):
                 scan.problems.append(self._problem(f"{IMAGES}/{path.name} is not used: expected {kind}"))
         if not found:
             raise DataError(f"{folder}: no {'film (bmp, png, jpg, tif)' if flat else 'volume (.nii.gz, .nii)'} in it")
+        images: dict[str, Path] = {}
         for case_id, paths in found.items():
             if len(paths) > 1:
                 scan.problems.append(self._problem(f"{len(paths)} images: {', '.join(p.name for p in paths)}", case_id))
             elif len(case_id) > _MAX_ID or not case_id.isprintable() or case_id != case_id.strip():
                 message = f"file names are case ids: at most {_MAX_ID} printable characters, got {case_id[:80]!r}"
                 scan.problems.append(self._problem(message))
-        return {case_id: paths[0] for case_id, paths in found.items() if not self._is_named(scan, case_id)}
+            else:
+                images[case_id] = paths[0]
+        return images
 
     def _read_table(self, scan: _OwnScan, path: Path, landmark_set: LandmarkSet, images: dict[str, Path]) -> None:
         space = scan.options.get("space")
@@ -157,10 +163,8 @@ class Own(Source):
 
     def _read_markups(self, scan: _OwnScan, place: Path, landmark_set: LandmarkSet, images: dict[str, Path]) -> None:
         files: dict[str | None, list[Path]] = defaultdict(list)
-        for folder in folders_below(place):
-            for path in visible(folder):
-                if path.name.endswith(markups.SUFFIX):
-                    files[_owner(path, images)].append(path)
+        for path in _markups_below(place):
+            files[_owner(path, images)].append(path)
         if not files:
             raise DataError(f"{place}: neither {TABLE} nor files of 3D Slicer ({markups.SUFFIX}) below it")
         strange = [str(p.relative_to(place)) for p in files.pop(None, [])]
@@ -234,6 +238,10 @@ def _place(path: Path) -> Path:
     if len(places) > 1:
         raise DataError(f"{path}: several data sets, import one of them: {', '.join(map(str, places))}")
     return places[0]
+
+
+def _markups_below(place: Path) -> list[Path]:
+    return [p for folder in folders_below(place) for p in visible(folder) if p.name.endswith(markups.SUFFIX)]
 
 
 def _match(cases: Iterable[str], images: dict[str, Path]) -> tuple[dict[str, str], list[str], list[str]]:
