@@ -6,8 +6,8 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -36,34 +36,26 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         return
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name[:64]}.{secrets.token_hex(6)}.part"
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part")
+        stream = temporary.open(mode.replace("w", "x"), **text)  # type: ignore[call-overload]
     except OSError as error:  # told of the file that was asked for
         raise OSError(error.errno, error.strerror, str(path)) from None
-    temporary = Path(name)
     try:
-        with os.fdopen(handle, mode, **text) as stream:  # type: ignore[call-overload]
+        with stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
-
-
 def new_folder(parent: Path, prefix: str) -> Path:
-    """Make a folder with a name that was not there before, readable by whom the user's other folders are."""
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    folder.chmod(0o777 & ~_umask())
+    """Make a folder ``PREFIX<12 hexadecimal digits>`` that was not there before."""
+    folder = parent / f"{prefix}{secrets.token_hex(6)}"
+    folder.mkdir(parents=True)
     return folder
 
 

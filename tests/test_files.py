@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import atomic_write, read_json, write_json, write_text
+from dgmld_bench.files import atomic_write, new_folder, read_json, write_json, write_text
 
 
 def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
@@ -21,6 +21,18 @@ def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
     assert read_json(path) == [1]
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_others_may_read_what_the_user_lets_them_read(tmp_path, monkeypatch):
+    before = os.umask(0o027)
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("it is the umask of all threads"))
+    try:
+        write_text(tmp_path / "a.txt", "x")
+        folder = new_folder(tmp_path, "files-")
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert (stat.S_IMODE((tmp_path / "a.txt").stat().st_mode), stat.S_IMODE(folder.stat().st_mode)) == (0o640, 0o750)
 
 
 def test_a_link_keeps_pointing_at_what_it_names(tmp_path):
