@@ -15,7 +15,7 @@ from dgmld_bench.archives import is_archive
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.packed import new_place, scan_packed
 from dgmld_bench.sources import get_source
-from dgmld_bench.sources.base import COPY_PREFIX, Progress, Scan
+from dgmld_bench.sources.base import Progress, Scan, copies_in, is_copy
 from dgmld_bench.store import CaseFiles, Problem, Register
 
 
@@ -155,14 +155,14 @@ def _relative(name: str, folder: Path) -> str:
     A user's own files stay absolute, also those that lie in that folder: they are linked, and `remove` leaves them.
     """
     parts = Path(name).relative_to(folder).parts if Path(name).is_relative_to(folder) else ("",)
-    return Path(*parts).as_posix() if parts[0].startswith(COPY_PREFIX) else name
+    return Path(*parts).as_posix() if is_copy(parts[0]) else name
 
 
 def _remove_stale_copies(register: Register) -> None:
     """Remove copies of earlier imports that the register no longer names."""
     names = [f for c in register.cases for f in (c.image, c.mask, *c.landmarks) if f]
     used = {register.path(f).relative_to(register.folder).parts[0] for f in names if _is_below(register, f)}
-    for place in register.folder.glob(f"{COPY_PREFIX}*"):
+    for place in copies_in(register.folder):
         if place.name not in used:
             shutil.rmtree(place, ignore_errors=True)
 

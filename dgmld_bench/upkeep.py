@@ -12,7 +12,7 @@ from dgmld_bench.errors import DataError, DgmldBenchError
 from dgmld_bench.files import difference
 from dgmld_bench.obtaining import ACCEPTED, INCOMING
 from dgmld_bench.sources import SOURCE_NAMES, get_source
-from dgmld_bench.sources.base import COPY_PREFIX, Progress
+from dgmld_bench.sources.base import Progress, copies_in, is_copy
 from dgmld_bench.store import CaseFiles, Problem, Register
 
 
@@ -70,7 +70,7 @@ def verify_source(
     register = store.read_register(name, data_dir)
     problems: list[Problem] = []
     hashed: set[Path] = set()
-    for place in sorted(register.folder.glob(f"{COPY_PREFIX}*")):
+    for place in copies_in(register.folder):
         placed = manifest.read_manifest(place)
         if placed is not None:
             hashed |= {place / f for f in placed.files}
@@ -128,7 +128,7 @@ def list_contents(name: str, data_dir: Path | str | None = None) -> Contents:
             f"{folder} is a link to {folder.resolve()}; remove the link yourself, its target is not touched"
         )
     own = [p for p in (folder / store.REGISTER, folder / ACCEPTED, folder / INCOMING) if p.exists()]
-    own += sorted(folder.glob(f"{COPY_PREFIX}*"))
+    own += copies_in(folder)
     linked: set[str] = set()
     single = {path for file in source.written_files() if (path := folder / file).is_file()}
     for case in _registered_cases(name, data_dir):
@@ -136,7 +136,7 @@ def list_contents(name: str, data_dir: Path | str | None = None) -> Contents:
             path = folder / file
             if Path(file).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
                 linked.add(file)
-            elif path.is_file() and not Path(file).parts[0].startswith(COPY_PREFIX):
+            elif path.is_file() and not is_copy(Path(file).parts[0]):
                 single.add(path)
     own += sorted(single)
     if not own:

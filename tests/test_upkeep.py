@@ -123,9 +123,14 @@ def test_removing_never_touches_linked_data(release: Path, tmp_path: Path) -> No
 
 
 def test_removing_leaves_data_that_lie_in_the_folder_of_the_source_itself(tmp_path: Path) -> None:
-    trees.isbi(tmp_path / "isbi", [1, 151, 152, 301], size=(97, 120))  # the user's own tree is where the register goes
+    own = tmp_path / "isbi/files-from-drive"  # the user's own tree is where the register goes
+    trees.isbi(own, [1, 151, 152, 301], size=(97, 120))
     before = tree(tmp_path)
     import_source("isbi", tmp_path / "isbi", data_dir=tmp_path)
+    trees.isbi(tmp_path / "others", [1], size=(97, 120))
+    before |= {f"others/{name}": data for name, data in tree(tmp_path / "others").items()}
+    import_source("isbi", tmp_path / "others", data_dir=tmp_path, copy=True)
+    import_source("isbi", own, data_dir=tmp_path)
     remove_source("isbi", tmp_path)
     assert tree(tmp_path) == before
 
@@ -137,7 +142,7 @@ def test_removing_follows_no_link(release: Path, tmp_path: Path) -> None:
     (other / "precious.txt").write_text("mine")
     (place,) = (data / "isbi").glob("files-*")
     (place / "link").symlink_to(other)
-    (data / "isbi/files-link").symlink_to(other)
+    (data / "isbi/files-0123456789ab").symlink_to(other)
     register = store.read_register("isbi", data)
     outside = os.path.relpath(other / "precious.txt", data / "isbi")
     case = store.CaseFiles("x", "isbi", outside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -130,7 +131,22 @@ def visible(folder: Path) -> list[Path]:
 
 
 COPY_PREFIX = "files-"
-"""Folders in a source's folder that belong to one import: removed when a later one has taken its place."""
+"""What the name of a folder begins with that holds the files of one import or download, in a source's folder."""
+_COPY_NAME = re.compile(rf"{COPY_PREFIX}[0-9a-f]{{12}}")
+
+
+def is_copy(name: str) -> bool:
+    """Whether a folder in a source's folder is of an import or download, by its name: then a later one removes it.
+
+    >>> is_copy("files-0123456789ab"), is_copy("files-from-drive")
+    (True, False)
+    """
+    return _COPY_NAME.fullmatch(name) is not None
+
+
+def copies_in(folder: Path) -> list[Path]:
+    """Return the folders of imports and downloads in a source's folder."""
+    return sorted(p for p in folder.glob(f"{COPY_PREFIX}*") if is_copy(p.name))
 
 
 def missing_problem(split: str, ids: list[str]) -> list[Problem]:
