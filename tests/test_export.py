@@ -117,7 +117,10 @@ def test_a_table_of_references_and_predictions(brains: Path, predictions: Path, 
     assert np.allclose(geometry.index_to_world(cases[0].affine, voxels), world[0])
     about = json.loads(parquet.read_schema(tmp_path / "t.parquet").metadata[b"dgmld-bench"])
     assert about["splits"][0]["licence"].startswith("LFC and labels")
-    assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".part")] == []
+    assert [p.name for p in tmp_path.iterdir() if ".part" in p.name] == []
+    job = export(["atlas", "lfc"], "parquet", tmp_path / "withheld.parquet", data_dir=brains)
+    assert set(pd.read_parquet(tmp_path / "withheld.parquet").split) == {"atlas"}
+    assert job.notes == ["no row of test split 'lfc': its landmarks are withheld, see --references"]
 
 
 def test_a_table_of_films_can_be_measured_in_millimetres(painted: Path, tmp_path: Path) -> None:
@@ -243,6 +246,37 @@ def test_a_failure_leaves_nothing_behind(brains: Path, tmp_path: Path, format: s
     with pytest.raises(DataError, match=r"atlas-2"):
         export("atlas", format, tmp_path / "out" / "here", data_dir=tmp_path / "data")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_link_to_an_empty_folder_is_filled_as_a_mount_is(brains: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "real")
+    export("atlas", "parquet", tmp_path / "out", data_dir=brains)
+    assert (tmp_path / "out").is_symlink()
+    assert sorted(p.name for p in (tmp_path / "real").iterdir()) == ["README.md", "landmarks.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("format", "cases", "message"),
+    [
+        ("parquet", {"a": "b-1", "a-b": "1"}, "files of two cases would be called 'own%2Fa-b-1'"),
+        ("hf", {"a-b": "1", "a_b": "2"}, "'own/a-b' as own_a_b, 'own/a_b' as own_a_b"),
+    ],
+)
+def test_names_that_would_be_one_in_the_export_are_refused(
+    tmp_path: Path, format: str, cases: dict[str, str], message: str
+) -> None:
+    from PIL import Image
+
+    for name, case in cases.items():
+        (tmp_path / name / "images").mkdir(parents=True)
+        Image.linear_gradient("L").save(tmp_path / name / "images" / f"{case}.png")
+        (tmp_path / name / "landmarks.csv").write_text(f"case,landmark,x,y\n{case},sella,10,20\n")
+        options = {"landmarks": "cephalometric", "spacing_mm": 0.1, "data_dir": tmp_path / "data"}
+        import_source(f"own/{name}", tmp_path / name, **options)
+    with pytest.raises(UsageError, match=message):
+        export([f"own/{name}" for name in cases], format, tmp_path / "out", references=True, data_dir=tmp_path / "data")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_full_disk_is_named_and_left_as_it_was(brains: Path, small_disk: Path) -> None:

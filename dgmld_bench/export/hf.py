@@ -27,10 +27,13 @@ _SHARD_SIZE = "500MB"
 
 
 def check(job: Job) -> None:
-    """Refuse predictions: the dataset holds data."""
+    """Refuse predictions, since the dataset holds data, and splits that would share a name."""
     need_library("datasets", "a Hugging Face dataset")
     if job.predictions is not None:
         raise UsageError("format 'hf' holds images and references, not predictions; parquet and slicer do")
+    if len({split_name(s.name) for s in job.splits}) < len(job.splits):
+        names = ", ".join(f"'{s.name}' as {split_name(s.name)}" for s in job.splits)
+        raise UsageError(f"two of these splits would share a name in the dataset ({names}); export them one by one")
 
 
 def write(job: Job, folder: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from dgmld_bench import store
 from dgmld_bench.cases import Case, CaseList, load_split
 from dgmld_bench.errors import DataError, UsageError, unknown_name
-from dgmld_bench.files import refuse_checkout
+from dgmld_bench.files import new_folder, refuse_checkout, write_text
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.predictions import Predictions, read_predictions
 from dgmld_bench.scoring import world_landmarks
@@ -86,6 +85,10 @@ class Job:
         """Whether the reference of a split is part of this export."""
         return self.references or split.role != "test"
 
+    def key(self, split: Split, case_id: str) -> str:
+        """Return what files of a case are called: its id, after its split where there are several."""
+        return file_name(case_id if len(self.splits) == 1 else f"{split.name}-{case_id}")
+
     def items(self, split: Split) -> Iterator[Item]:
         """Yield the cases of one split, one at a time, telling the progress."""
         cases = self.cases[split.name]
@@ -97,8 +100,7 @@ class Job:
                 for seed in self.seeds:
                     predictions[seed] = world_landmarks(self.predictions, {case.id: case}, seed, split.name)[0]
             reference = case.landmarks if self.gives_references(split) else None
-            name = case.id if len(self.splits) == 1 else f"{split.name}-{case.id}"
-            yield Item(file_name(name), split, case, reference, predictions)
+            yield Item(self.key(split, case.id), split, case, reference, predictions)
             self.progress(step, done, len(cases))
 
 
@@ -126,7 +128,8 @@ def export(
     """Write splits in the layout of another tool.
 
     Everything is written beside ``out`` and takes its place when it is complete, so an error, an interrupt or a full
-    disk leaves nothing behind.
+    disk leaves nothing behind. A folder that is there may be a mount or a link, whose place nothing can take: then
+    everything is written inside and moved up when it is complete, the note last.
 
     Parameters
     ----------
@@ -169,24 +172,22 @@ def export(
     module.check(job)
     if any(split.reference != "simulated" for split in job.splits):
         refuse_checkout(out, "an export holds images or landmarks that may not be passed on")
-    single_file = out.suffix == getattr(module, "SUFFIX", None)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name[:64]}.", suffix=".part"))
+    there = out.is_dir()
+    single_file = not there and out.suffix == getattr(module, "SUFFIX", None)
+    place = new_folder(out if there else out.parent, f".{out.name[:64]}.part-")
     try:
         module.write(job, place)
         if single_file:
             (place / f"{module.NAME}{module.SUFFIX}").replace(out)
         else:
             from dgmld_bench.export.note import export_note
-            from dgmld_bench.files import write_text
 
             write_text(place / NOTE, export_note(job, module.ABOUT))
-            umask = os.umask(0)
-            os.umask(umask)
-            place.chmod(0o777 & ~umask)
-            if out.is_dir():
-                out.rmdir()
-            place.replace(out)
+            if there:
+                for part in sorted(place.iterdir(), key=lambda p: p.name == NOTE):
+                    part.replace(out / part.name)
+            else:
+                place.replace(out)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return job
@@ -224,6 +225,9 @@ def _gather(
         split = store.find_split(empty[0], data_dir)
         raise DataError(f"no case of split '{empty[0]}' is on disk. {how_to_get(split.source)}")
     job = Job(splits, next(iter(sets.values())), references, cases=cases)
+    keys = Counter(job.key(split, case_id) for split in splits for case_id in cases[split.name].ids)
+    if repeated := [key for key, n in keys.items() if n > 1]:
+        raise UsageError(f"files of two cases would be called '{repeated[0]}'; export these splits one by one")
     if predictions is not None:
         job.predictions = read_predictions(predictions, splits[0], job.landmark_set)
         if seed is not None and seed not in job.predictions.seeds:

@@ -27,13 +27,15 @@ or "prediction"; `seed` is that of the run. A point that is missing has no row. 
 
 
 def check(job: Job) -> None:
-    """Refuse an export that would have no rows."""
+    """Refuse an export that would have no rows, and note the splits that have none."""
     need_library("pyarrow", "a Parquet file")
-    if job.predictions is None and (without := [s.name for s in job.splits if not job.gives_references(s)]):
+    without = [s.name for s in job.splits if job.predictions is None and not job.gives_references(s)]
+    if len(without) == len(job.splits):
         raise UsageError(
             f"the landmarks of test split '{without[0]}' are withheld, so the table would have no rows; "
             "ask for them with --references, or export --predictions FILE"
         )
+    job.notes += [f"no row of test split '{name}': its landmarks are withheld, see --references" for name in without]
 
 
 def write(job: Job, folder: Path) -> None:
