@@ -20,6 +20,7 @@ from dgmld_bench.splits import case_sort_key
 from dgmld_bench.store import Problem
 
 _LABEL_WORD = re.compile(r"(^|[_.-])(dseg|seg|segmentation|parcellation|labels?|masks?)$", re.IGNORECASE)
+_SAME_MM = 1e-3  # what reading and writing may change
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def derive_folder(
 ) -> tuple[list[DerivedCase], list[Problem]]:
     """Derive the landmarks of every label map below a folder and write them as ``out/<case>/<BIOMETRIC>.mrk.json``.
 
-    Every control point is described as mask-derived. Lines that are there and are not mask-derived are left alone.
+    Every control point is described as mask-derived. A case with lines that are not mask-derived, or that have other
+    points than those that are derived now, is left alone.
 
     Parameters
     ----------
@@ -150,9 +152,6 @@ def _derive(case_id: str, files: list[Path], folder: Path, numbering: derive.Sch
         names = ", ".join(p.name for p in files)
         raise DataError(f"{len(files)} files of this case, choose one kind with --pattern: {names}")
     (path,) = files
-    for line in markups.landmark_paths(folder, CEREBELLUM):
-        if line.exists() and not markups.read_named_points(line, CEREBELLUM).mask_derived:
-            raise DataError(f"{line} is there and not mask-derived: left as it is; write elsewhere with --out")
     affine, shape = volumes.read_affine_and_shape(path)
     try:
         labels = volumes.read_labels(path)
@@ -161,9 +160,28 @@ def _derive(case_id: str, files: list[Path], folder: Path, numbering: derive.Sch
     except DataError as error:
         text = str(error)
         raise DataError(text if str(path) in text else f"{path}: {text}") from None
+    for line in (p for p in markups.landmark_paths(folder, CEREBELLUM) if p.exists()):
+        _refuse_work_of_a_person(line, points)
     written = markups.write_landmarks(folder, points, CEREBELLUM, description=markups.MASK_DERIVED)
     middle = geometry.index_to_world(affine, (np.array(shape) - 1) / 2)
     return DerivedCase(case_id, path, scheme, points, middle, tuple(written))
+
+
+def _refuse_work_of_a_person(line: Path, points: Array) -> None:
+    """Raise DataError for a line that is not mask-derived, or has other points than those that are derived now."""
+    found = markups.read_named_points(line, CEREBELLUM)
+    if not found.mask_derived:
+        raise DataError(f"{line} is there and not mask-derived: left as it is; write elsewhere with --out")
+    moved = [
+        name
+        for name, point in found.points_ras_mm.items()
+        if np.abs(point - points[CEREBELLUM.index(name)]).max() > _SAME_MM
+    ]
+    if moved:
+        raise DataError(
+            f"{line} is there and has {' and '.join(moved)} elsewhere than this map says, as after a correction: left "
+            "as it is; delete it to derive it again, or write elsewhere with --out"
+        )
 
 
 def _numbering(labels: NDArray, affine: Array, stated: derive.Scheme | None) -> derive.Scheme:

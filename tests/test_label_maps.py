@@ -75,6 +75,16 @@ def test_lines_of_a_person_are_left_alone(tmp_path: Path) -> None:
     assert {p: p.read_bytes() for p in tmp_path.rglob("*.mrk.json")} == before
 
 
+def test_a_corrected_line_is_left_alone(tmp_path: Path) -> None:
+    volumes.write_volume(tmp_path / "a.nii.gz", BRAIN, AFFINE)
+    (case,), _ = derive_folder(tmp_path, tmp_path / "landmarks")
+    points = case.points_ras_mm + np.array([[0, 0, 0]] * 3 + [[0, 0, 0.5]] + [[0, 0, 0]] * 2)
+    markups.write_landmarks(tmp_path / "landmarks/a", points, CEREBELLUM, description=markups.MASK_DERIVED)
+    cases, problems = derive_folder(tmp_path, tmp_path / "landmarks")
+    assert not cases and "HDV.mrk.json is there and has HDV2 elsewhere than this map says" in str(problems[0])
+    np.testing.assert_allclose(markups.read_landmarks(tmp_path / "landmarks/a", CEREBELLUM), points, atol=1e-5)
+
+
 def test_what_cannot_be_derived_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     volumes.write_volume(tmp_path / "good.nii.gz", BRAIN, AFFINE)
     volumes.write_volume(tmp_path / "down.nii.gz", BRAIN[:, :, ::-1], AFFINE)

@@ -48,7 +48,7 @@ def derive_landmarks(
     Writes OUT/<case>/TCD.mrk.json, HDV.mrk.json and ADV.mrk.json for 3D Slicer and
     `import own`, and prints the three lengths. The points are mask-derived: useful
     where nobody annotated a volume, and no ground truth. Lines that somebody drew
-    are never overwritten.
+    or corrected are never overwritten.
 
     \b
     Examples:
