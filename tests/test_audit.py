@@ -8,6 +8,8 @@ import shutil
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from typer.testing import CliRunner
 
 from dgmld_bench import geometry, markups, store, volumes
 from dgmld_bench.audit import Audit, audit, checks, shapes
+from dgmld_bench.audit.findings import Place
 from dgmld_bench.audit.report import write_report
 from dgmld_bench.cases import load_split
 from dgmld_bench.cli.app import build_app
@@ -268,6 +271,23 @@ def test_films(many_films: Path, tmp_path: Path) -> None:
         "annotators": {"157"},
         "same-landmarks": {"158"},
     }
+
+
+def test_every_pair_of_annotators_is_compared_whatever_their_order() -> None:
+    rng = np.random.default_rng(0)
+    cases: Any = []
+    for n in range(1, 10):
+        points = rng.uniform(20, 200, (19, 2))
+        third = points + np.where(np.arange(19) == 7, 5, 0)[:, None]  # defines menton differently
+        annotations = {"ann": points, "bob": points + rng.normal(0, 0.1, (19, 2)), "cat": third}
+        if n % 2:
+            annotations = dict(reversed(annotations.items()))
+        cases.append(SimpleNamespace(place=Place("own/x", str(n)), annotations=annotations, reference=None))
+    found = [f for f in checks.annotators(cases, CEPHALOMETRIC) if not f.cases]
+    assert len(found) == 2 and all("cat" in f.message and f.values["landmark"] == "menton" for f in found)
+    cases[0].annotations["cat"] = cases[0].annotations["bob"]
+    (copied,) = checks.same_landmarks(cases, {"own/x": "test"})
+    assert "bob" in copied.message and "cat" in copied.message and "ann" not in copied.message
 
 
 REAL = os.environ.get("DGMLD_BENCH_REAL_DATA")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -119,10 +120,10 @@ def same_landmarks(observations: Sequence[Observation], roles: dict[str, Role]) 
             level: Level = "error" if crosses(places, roles) else "warning"
             found.append(Finding("same-landmarks", level, "the same landmarks to 0.1 µm", places, len(group)))
     for o in observations:
-        names = list(o.annotations)
-        if len(names) > 1 and all(np.array_equal(o.annotations[names[0]], o.annotations[n]) for n in names[1:]):
-            message = f"{' and '.join(names)} have the same points to the last digit: one was copied"
-            found.append(Finding("same-landmarks", "warning", message, (o.place,)))
+        for first, second in combinations(o.annotations, 2):
+            if np.array_equal(o.annotations[first], o.annotations[second]):
+                message = f"{first} and {second} have the same points to the last digit: one was copied"
+                found.append(Finding("same-landmarks", "warning", message, (o.place,)))
     return found
 
 
@@ -288,7 +289,7 @@ def annotators(observations: Sequence[Observation], landmarks: LandmarkSet) -> l
     found = []
     several = [o for o in observations if len(o.annotations) > 1]
     for split, group in by_split(several).items():
-        for first, second in sorted({tuple(list(o.annotations)[:2]) for o in group}):
+        for first, second in combinations(dict.fromkeys(name for o in group for name in o.annotations), 2):
             both = [o for o in group if {first, second} <= set(o.annotations)]
             for n, name in enumerate(landmarks.names):
                 apart = np.array([o.annotations[second][n] - o.annotations[first][n] for o in both])  # (case, axis)
