@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from dgmld_bench.cli import data as commands
@@ -89,6 +90,28 @@ def test_datasets_notices_files_that_moved_away(run, tmp_path: Path) -> None:  #
     sources = {s["name"]: s for s in json.loads(run("datasets", "--json", "-").stdout)["sources"]}
     test_split = sources["isbi"]["splits"][2]
     assert (test_split["cases"], test_split["cases_moved"]) == (1, 1)
+
+
+def test_a_register_that_cannot_be_read_hides_no_other_source(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    isbi(tmp_path / "films", [151])
+    run("import", "isbi", tmp_path / "films")
+    for name in ("phantom", "own/clinic"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "register.json").write_text('{"format": "of another version"}')
+    output = " ".join(run("datasets").output.split())
+    assert "1/150" in output and "register.json: not a register of this version" in output
+    sources = {s["name"]: s for s in json.loads(run("datasets", "--json", "-").stdout)["sources"]}
+    assert "import or download the source again" in sources["phantom"]["fault"] and not sources["phantom"]["on_disk"]
+    assert sources["isbi"]["fault"] is None and sources["own/clinic"]["splits"] == []
+
+
+def test_the_next_command_can_be_pasted(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "in/images").mkdir(parents=True)
+    Image.linear_gradient("L").save(tmp_path / "in/images/p [red]1.png")
+    (tmp_path / "in/landmarks.csv").write_text("case,landmark,x,y\np [red]1,sella,10,20\n")
+    arguments = ("--name", "clinic", "--landmarks", "cephalometric", "--spacing-mm", 0.1)
+    output = run("import", "own", tmp_path / "in", *arguments).output
+    assert "Next: dgmld-bench show 'p [red]1' --split own/clinic" in output
 
 
 def test_a_file_in_place_of_the_data_folder_is_named(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

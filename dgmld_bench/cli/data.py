@@ -72,7 +72,8 @@ def import_(
     """Verify a folder that you have and register its cases.
 
     The source's files are found wherever they lie below PATH, also in
-    archives (zip, tar, rar), which are unpacked into the data folder.
+    archives (zip, tar, rar), which are unpacked into the data folder;
+    of pku and own, PATH itself may be an archive.
     Every case that is incomplete, changed or unknown is named.
     Complete cases are registered in the data folder.
 
@@ -122,7 +123,11 @@ def import_(
     if agreement:
         _show_agreement(console, agreement)
     if name:
-        _say(console, f"Next: dgmld-bench show {found.cases[0].id} --split {source}", 0)
+        from shlex import quote
+
+        from rich.markup import escape
+
+        _say(console, escape(f"Next: dgmld-bench show {quote(found.cases[0].id)} --split {source}"), 0)
 
 
 def _source_name(source: str, name: str | None) -> str:
@@ -184,12 +189,18 @@ def _problems(problems: list[Problem] | tuple[Problem, ...]) -> list[dict[str, A
 
 def _describe_sources(data_dir: Path | None) -> list[dict[str, Any]]:
     from dgmld_bench import store
+    from dgmld_bench.errors import DataError
     from dgmld_bench.sources import SOURCE_NAMES, get_source
 
     described = []
     for name in (*SOURCE_NAMES, *store.own_sources(data_dir)):
         source = get_source(name)
-        found = store.read_register(name, data_dir) if store.has_register(name, data_dir) else None
+        found, fault = None, None
+        try:
+            found = store.read_register(name, data_dir) if store.has_register(name, data_dir) else None
+        except DataError as error:
+            fault = str(error)
+        splits = [] if fault and name.startswith("own/") else _splits_of(name, data_dir)  # it alone knows the split
         described.append(
             {
                 "name": name,
@@ -199,7 +210,8 @@ def _describe_sources(data_dir: Path | None) -> list[dict[str, Any]]:
                 "url": source.url,
                 "how_to_get": source.how_to_get,
                 "on_disk": found is not None,
-                "splits": [_count(split, found) for split in _splits_of(name, data_dir)],
+                "fault": fault,
+                "splits": [_count(split, found) for split in splits],
                 "problems": _problems(found.problems if found else ()),
             }
         )
@@ -249,6 +261,8 @@ def _show_sources(value: dict[str, Any]) -> None:
         console.print(f"\n[bold]{source['name']}[/]  {escape(source['title'])}")
         _say(console, f"[dim]{escape(source['url'])}[/]")
         _say(console, f"Licence: {escape(source['licence'])}")
+        if source["fault"]:
+            _say(console, f"[red]{escape(source['fault'])}[/]")
         moved = sum(s["cases_moved"] for s in source["splits"])
         if moved:
             cases = "1 registered case has" if moved == 1 else f"{moved} registered cases have"
