@@ -75,6 +75,7 @@ VARIATIONS = {
 def varied(
     track: Annotated[Literal["dgmld", "open", "phantom"], typer.Option(help="What to train for.")] = "phantom",
     methods: Annotated[str, typer.Option(help="Separated by commas.")] = "baseline,bapdg",
+    backbone: Annotated[Literal["unet", "vitpose"], typer.Option(help="The network.")] = "unet",
     variations: Annotated[str, typer.Option(help="Separated by commas.")] = ",".join(VARIATIONS),
     seeds: Annotated[str, typer.Option(help="Separated by commas.")] = "0",
     preset: Annotated[str, typer.Option(help="As for run.py.")] = "small",
@@ -102,7 +103,7 @@ def varied(
     for method in chosen:
         table.add_column(method.name, no_wrap=True)
     selection = selection_splits(the_track, "target-val")[1]
-    plain = [trial_settings(method, track, the_preset, selection) for method in chosen]
+    plain = [trial_settings(method, track, the_preset, selection, backbone=backbone) for method in chosen]
     data = [_load(settings, data_dir) for settings in plain]
     for name, variation in named.items():
         cells = []
@@ -111,7 +112,7 @@ def varied(
             if variation.of_pretraining and not method.pretraining:
                 cells.append("–")
                 continue
-            folder = out / track / preset / method.name.lower() / name
+            folder = out / track / f"{method.name.lower()}-{backbone}-{preset}" / name
             found = [_validation_mre(settings, variation, seed, cases, folder) for seed in numbers]
             cells.append(over_seeds(found))
         table.add_row(variation.text, *cells)

@@ -21,7 +21,7 @@ from dgmld_bench.hub import HubDataset
 from dgmld_bench.importing import NothingUsableError, import_source
 from dgmld_bench.manifest import Manifest
 from dgmld_bench.sources import get_source
-from dgmld_bench.sources.base import COPY_PREFIX, Progress, Source
+from dgmld_bench.sources.base import COPY_PREFIX, Progress, Source, copies_in
 from dgmld_bench.splits import get_split
 from dgmld_bench.store import Register
 
@@ -180,7 +180,7 @@ def _origin(source: Source, listing: hub.Listing | None) -> dict[str, Any]:
 
 def _placed(folder: Path, origin: dict[str, Any], progress: Progress) -> Path | None:
     """Return the folder that holds these very data already, all of it intact, if there is one."""
-    for place in sorted(folder.glob(f"{COPY_PREFIX}*")):
+    for place in copies_in(folder):
         try:
             found = manifest.read_manifest(place)
         except DataError:
@@ -208,9 +208,9 @@ def _registered(name: str, folder: Path, place: Path) -> Register | None:
 
 def _reuse(files: tuple[RemoteFile, ...], folder: Path, incoming: Path) -> None:
     """Take over files from an earlier download that lost some; they are checked as if they had just arrived."""
-    for made in sorted(folder.glob(f"{COPY_PREFIX}*/{manifest.NAME}")):
+    for made in copies_in(folder):
         for file in files:
-            source, target = made.parent / safe_path(file.path), incoming / safe_path(file.path)
+            source, target = made / safe_path(file.path), incoming / safe_path(file.path)
             if file.is_hashed and source.is_file() and not target.exists():
                 _link(source, target)
 

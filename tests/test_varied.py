@@ -37,7 +37,7 @@ def test_every_cell_is_trained_once_and_a_variation_comes_to_something_else(monk
 
 
 def test_a_network_of_other_settings_is_refused(monkeypatch, capsys, brains, tmp_path):
-    arguments = ["--methods", "baseline", "--variations", "none", *smoke(brains, tmp_path)]
+    arguments = ["--methods", "baseline", "--backbone", "vitpose", "--variations", "none", *smoke(brains, tmp_path)]
     assert run_script(monkeypatch, varied, *arguments) == 0
     card = next(tmp_path.rglob("settings.json"))
     text = card.read_text()

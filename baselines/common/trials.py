@@ -18,13 +18,13 @@ from baselines.common.recipe import Settings, claim, train_seed
 from baselines.common.trainer import Epoch
 
 
-def trial_settings(method: Method, track: str, preset: Preset, selection: str) -> Settings:
-    """Return settings with the UNet, on the device and in the precision that this machine has."""
+def trial_settings(method: Method, track: str, preset: Preset, selection: str, *, backbone: str = "unet") -> Settings:
+    """Return settings for a training on the device and in the precision that this machine has."""
     device = choose_device(None)
     return Settings(
         method=method,
         track=track,
-        backbone="unet",
+        backbone=backbone,
         preset=preset,
         selection=selection,
         device=device,
