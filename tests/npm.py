@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
+
+from dgmld_bench.archives import unpack
 
 
 def fetch(name: str, version: str, folder: Path) -> Path:
@@ -21,6 +22,5 @@ def fetch(name: str, version: str, folder: Path) -> Path:
         subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
     except (subprocess.SubprocessError, OSError) as error:
         pytest.skip(f"{name} could not be fetched from the npm registry: {type(error).__name__}")
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder / f"{name}-{version}", filter="data")
+    unpack(archive, folder / f"{name}-{version}")
     return folder / f"{name}-{version}" / "package"
