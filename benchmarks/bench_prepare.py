@@ -20,8 +20,8 @@ import numpy as np
 
 from baselines.common.prepare import FULL_SCALE, Cache, PreparedCase, preprocess, window
 from dgmld_bench import store
-from dgmld_bench.cases import load_split
 from dgmld_bench.importing import import_source
+from dgmld_bench.sources import load_split
 
 GRID = (128, 128, 128)
 SPLITS = ("open-train", "open-val", "open-wu", "open-sb")

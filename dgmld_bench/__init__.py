@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dgmld_bench import landmarks
-    from dgmld_bench.cases import Case, load_split
+    from dgmld_bench.cases import Case
     from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
     from dgmld_bench.predictions import Predictions
     from dgmld_bench.scoring import score
+    from dgmld_bench.sources import load_split
     from dgmld_bench.splits import get_split, get_track
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
 
 _HOMES = {
     "Case": "cases",
-    "load_split": "cases",
+    "load_split": "sources",
     "DataError": "errors",
     "DgmldBenchError": "errors",
     "UsageError": "errors",
@@ -48,9 +49,9 @@ def __getattr__(name: str) -> Any:  # modules load at first use: `import dgmld_b
     if name in _HOMES:
         return getattr(import_module(f"dgmld_bench.{_HOMES[name]}"), name)
     if name == "__version__":
-        from importlib.metadata import version
+        from dgmld_bench.text import version
 
-        return version("dgmld-bench")
+        return version()
     if name in ("landmarks", "torch"):
         return import_module(f"dgmld_bench.{name}")
     raise AttributeError(f"module 'dgmld_bench' has no attribute {name!r}")

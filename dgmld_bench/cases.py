@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from dgmld_bench import geometry
 from dgmld_bench.errors import ReferenceWithheldError
-from dgmld_bench.metrics import mean_of_annotators
 
 if TYPE_CHECKING:
     from dgmld_bench.landmarks import LandmarkSet
@@ -174,36 +172,13 @@ class CaseList(Sequence[Case]):
         return CaseList(ids, self._make)
 
 
-def load_split(name: str, *, references: bool = False, data_dir: Path | str | None = None) -> CaseList:
-    """Return the cases of a split that is on disk, as a lazy sequence in the order of their ids.
+def mean_of_annotators(annotations: Mapping[str, Array]) -> Array:
+    """Return each point's mean over the annotators who set it, ``(landmark, axis)``; NaN where none did.
 
-    Parameters
-    ----------
-    name : str
-        A split's name as on the command line, such as ``"feta"`` or ``"own/clinic"``.
-    references : bool
-        Give out landmarks and masks of a *test* split. Those of training and validation splits always are.
-    data_dir : path, optional
-        The data folder; else ``DGMLD_BENCH_DATA``, else the platform's user data folder.
-
-    Raises
-    ------
-    UsageError
-        For an unknown split.
-    DataError
-        When the split is not on disk; the message says how to get it.
+    >>> mean_of_annotators({"a": np.array([[1.0, 2.0]]), "b": np.array([[2.0, 4.0]])})
+    array([[1.5, 3. ]])
     """
-    from dgmld_bench import store
-    from dgmld_bench.sources import get_source
-
-    split = store.find_split(name, data_dir)
-    register = store.read_register(split.source, data_dir)
-    files = {f.id: f for f in register.cases_of(name)}
-    source = get_source(split.source)
-    withheld = split.role == "test" and not references
-    landmark_set = store.landmark_set_of(split, data_dir)
-
-    def make(case_id: str) -> Case:
-        return source.read(files[case_id], landmark_set, register, withheld=withheld)
-
-    return CaseList(list(files), make)
+    points = np.stack(list(annotations.values()))  # (annotator, landmark, axis)
+    number = (~np.isnan(points)).sum(axis=0)
+    total = np.where(number > 0, np.nansum(points, axis=0), np.nan)
+    return np.asarray(total / np.maximum(number, 1))

@@ -6,7 +6,7 @@ NaN marks what is missing: a reference point that does not exist, or a predictio
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,18 +36,6 @@ def radial_errors(predicted: ArrayLike, reference: ArrayLike) -> Array:
     """
     difference = np.asarray(predicted, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
     return np.sqrt(np.einsum("...i,...i->...", difference, difference))
-
-
-def mean_of_annotators(annotations: Mapping[str, Array]) -> Array:
-    """Return each point's mean over the annotators who set it, ``(landmark, axis)``; NaN where none did.
-
-    >>> mean_of_annotators({"a": np.array([[1.0, 2.0]]), "b": np.array([[2.0, 4.0]])})
-    array([[1.5, 3. ]])
-    """
-    points = np.stack(list(annotations.values()))  # (annotator, landmark, axis)
-    number = (~np.isnan(points)).sum(axis=0)
-    total = np.where(number > 0, np.nansum(points, axis=0), np.nan)
-    return np.asarray(total / np.maximum(number, 1))
 
 
 def mean_over_cases(errors: ArrayLike) -> Array:

@@ -20,7 +20,7 @@ from dgmld_bench.files import is_full_disk, new_folder, read_json, safe_path, wr
 from dgmld_bench.hub import HubDataset
 from dgmld_bench.importing import NothingUsableError, import_source
 from dgmld_bench.manifest import Manifest
-from dgmld_bench.sources import get_source
+from dgmld_bench.sources import get_source, landmark_set_of
 from dgmld_bench.sources.base import COPY_PREFIX, Progress, Source, copies_in
 from dgmld_bench.splits import get_split
 from dgmld_bench.store import Register
@@ -199,7 +199,7 @@ def _registered(name: str, folder: Path, place: Path) -> Register | None:
         register = store.read_register(name, folder.parent)
         cases = [c for c in register.cases if register.path(c.image).is_relative_to(place)]
         for case in cases:
-            landmark_set = store.landmark_set_of(get_split(case.split))
+            landmark_set = landmark_set_of(get_split(case.split))
             _ = source.read(case, landmark_set, register, withheld=False).annotations
     except (DgmldBenchError, OSError, ValueError):  # gone or damaged
         return None

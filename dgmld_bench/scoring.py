@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmld_bench import metrics, store
-from dgmld_bench.cases import Case, load_split
+from dgmld_bench import metrics
+from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.geometry import to_world
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.predictions import Predictions, find_missing, read_predictions
+from dgmld_bench.sources import find_split, load_split
 from dgmld_bench.splits import Split
 from dgmld_bench.statistics import bootstrap_interval
 
@@ -98,7 +99,7 @@ def load_reference(split: str, data_dir: Path | str | None = None) -> Reference:
     DataError
         When it is not on disk, or has no reference landmarks.
     """
-    the_split = store.find_split(split, data_dir)
+    the_split = find_split(split, data_dir)
     cases = {case.id: case for case in load_split(split, references=True, data_dir=data_dir)}
     if not cases:
         raise DataError(f"no case of split '{split}' is on disk; see `dgmld-bench datasets`")

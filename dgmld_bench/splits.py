@@ -178,7 +178,7 @@ def get_track(name: str) -> Track:
 def get_split(name: str) -> Split:
     """Return the built-in split of that name; UsageError with the known names when there is none.
 
-    Splits ``own/NAME`` live in the data folder: see :func:`dgmld_bench.store.find_split`.
+    Splits ``own/NAME`` live in the data folder: see :func:`dgmld_bench.sources.find_split`.
 
     >>> get_split("lfc").n_cases, get_split("lfc").out_of_domain
     (120, True)

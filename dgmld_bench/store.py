@@ -17,8 +17,7 @@ from typing import Any
 
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import read_json, write_json
-from dgmld_bench.landmarks import LandmarkSet, get_landmark_set
-from dgmld_bench.splits import ReferenceKind, Split, case_sort_key, get_split, get_track
+from dgmld_bench.splits import Split, case_sort_key
 
 REGISTER = "register.json"
 LOCK, LOCK_TIMEOUT_S = ".lock", 5.0
@@ -170,13 +169,11 @@ def read_register(source: str, folder: Path | str | None = None) -> Register:
     Raises
     ------
     DataError
-        When the source is not on disk (the message says how to get it) or its register cannot be read.
+        When the source is not on disk or its register cannot be read.
     """
     place = source_dir(source, folder)
     if not has_register(source, folder):
-        from dgmld_bench.sources import how_to_get
-
-        raise DataError(f"the data of source '{source}' is not in {data_dir(folder)}. {how_to_get(source)}")
+        raise DataError(f"the data of source '{source}' is not in {data_dir(folder)}")
     value = read_json(place / REGISTER)
     try:
         if value["format"] != _FORMAT or value["version"] != _VERSION or value["source"] != source:
@@ -195,35 +192,6 @@ def own_sources(folder: Path | str | None = None) -> list[str]:
     place = data_dir(folder) / "own"
     names = (p.parent.name for p in place.glob(f"*/{REGISTER}"))
     return sorted(f"own/{name}" for name in names if _OWN_NAME.fullmatch(name))
-
-
-def find_split(name: str, folder: Path | str | None = None) -> Split:
-    """Return a split by name, built in or the user's own.
-
-    Raises
-    ------
-    UsageError
-        For an unknown name.
-    """
-    if not name.startswith("own/"):
-        return get_split(name)
-    known = own_sources(folder)
-    if name not in known:
-        raise UsageError(
-            f"unknown split '{name}'. Your own centres in {data_dir(folder)}: {', '.join(known) or 'none'}; "
-            "add one with `dgmld-bench import own PATH --name NAME --landmarks SET`"
-        )
-    register = read_register(name, folder)
-    ids = tuple(c.id for c in register.cases_of(name))
-    kind: ReferenceKind = "mask-derived" if register.options.get("mask_derived") else "expert"
-    return Split(name, "own", name, "test", name.partition("/")[2], len(ids), True, ids, kind)
-
-
-def landmark_set_of(split: Split, folder: Path | str | None = None) -> LandmarkSet:
-    """Return the landmark set of a split, built in or the user's own."""
-    if split.track == "own":
-        return get_landmark_set(read_register(split.source, folder).options["landmarks"])
-    return get_track(split.track).landmarks
 
 
 def missing_ids(split: Split, present: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from dgmld_bench import manifest, store
 from dgmld_bench.errors import DataError, DgmldBenchError
 from dgmld_bench.files import difference
 from dgmld_bench.obtaining import ACCEPTED, INCOMING
-from dgmld_bench.sources import SOURCE_NAMES, get_source
+from dgmld_bench.sources import SOURCE_NAMES, find_split, get_source, landmark_set_of, read_register
 from dgmld_bench.sources.base import Progress, copies_in, is_copy
 from dgmld_bench.store import CaseFiles, Problem, Register
 
@@ -67,7 +67,7 @@ def verify_source(
     DataError
         When the source is not on disk, or its register or manifest cannot be read.
     """
-    register = store.read_register(name, data_dir)
+    register = read_register(name, data_dir)
     problems: list[Problem] = []
     hashed: set[Path] = set()
     for place in copies_in(register.folder):
@@ -95,9 +95,9 @@ def verify_source(
 
 def _read(case: CaseFiles, register: Register, paths: set[Path], data_dir: Path | str | None) -> list[Problem]:
     """Read what these files of a case hold; return what is wrong with it."""
-    split = store.find_split(case.split, data_dir)
+    split = find_split(case.split, data_dir)
     try:
-        landmark_set = store.landmark_set_of(split, data_dir)
+        landmark_set = landmark_set_of(split, data_dir)
         opened = get_source(register.source).read(case, landmark_set, register, withheld=False)
         if register.path(case.image) in paths:
             _ = opened.image, opened.affine

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from dgmld_bench import store
-from dgmld_bench.cases import load_split
 from dgmld_bench.cli.terminal import make_console, progress_bars
 from dgmld_bench.export.card import data_card, split_statistics
 from dgmld_bench.export.croissant import croissant
 from dgmld_bench.files import read_json, write_text
-from dgmld_bench.sources import SOURCE_NAMES, get_source
+from dgmld_bench.sources import SOURCE_NAMES, get_source, load_split
 from dgmld_bench.splits import SPLITS
 
 FOLDER = Path(__file__).parent / "data"

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dgmld_bench.cases import load_split
 from dgmld_bench.predictions import Predictions
+from dgmld_bench.sources import load_split
 
 ROOT = Path(__file__).parents[1]
 

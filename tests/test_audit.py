@@ -22,12 +22,12 @@ from dgmld_bench import geometry, markups, store, volumes
 from dgmld_bench.audit import Audit, audit, checks, shapes
 from dgmld_bench.audit.findings import Place
 from dgmld_bench.audit.report import write_report
-from dgmld_bench.cases import load_split
 from dgmld_bench.cli.app import build_app
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.importing import import_source
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
 from dgmld_bench.phantom import simulate
+from dgmld_bench.sources import load_split
 from dgmld_bench.store import CaseFiles, Register
 
 HOSTILE = "<img src=x onerror=alert(1)>"

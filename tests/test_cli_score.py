@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from dgmld_bench.cases import load_split
 from dgmld_bench.predictions import Predictions
+from dgmld_bench.sources import load_split
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.importing import import_source
 from dgmld_bench.label_maps import derive_folder, find_label_maps
 from dgmld_bench.landmarks import CEREBELLUM
-from dgmld_bench.store import find_split
+from dgmld_bench.sources import find_split
 from tests.trees import brain
 
 AFFINE = np.array([[0.8, 0, 0, -24], [0, 0.8, 0, -29], [0, 0, 0.8, -22], [0, 0, 0, 1.0]])

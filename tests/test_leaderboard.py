@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from dgmld_bench.cases import load_split
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.leaderboard.build import build_board
@@ -19,6 +18,7 @@ from dgmld_bench.leaderboard.reported import read_reported
 from dgmld_bench.leaderboard.submissions import find_faults, slug
 from dgmld_bench.leaderboard.views import SplitView
 from dgmld_bench.metrics import mean_over_cases, mean_radial_error
+from dgmld_bench.sources import load_split
 from tests.submissions import ROOT, make_repository, submission
 
 

@@ -14,14 +14,14 @@ import pytest
 from filelock import FileLock
 
 from dgmld_bench import store, volumes
-from dgmld_bench.cases import load_split
 from dgmld_bench.download import Patience, RemoteFile
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import sha256_file
 from dgmld_bench.importing import NothingUsableError
 from dgmld_bench.obtaining import INCOMING, Obtained, download_source
-from dgmld_bench.sources import atlases, get_source
+from dgmld_bench.sources import atlases, get_source, load_split
 from dgmld_bench.sources.isbi import Isbi
+from dgmld_bench.splits import get_split
 from tests import rar, servers, trees
 from tests.servers import Hub, Site, serve, serve_hub
 from tests.test_archives import tarred, tree, zipped
@@ -32,7 +32,7 @@ IDS = {"lfc": ["1", "2"], "lfc-val": ["5"], "atlas": ["1", "2", "3"], "feta": ["
 
 def known_ids() -> dict[str, list[str]]:
     """Return ids that the splits have."""
-    fixed = {s: list((store.get_split(s).case_ids or ())[:2]) for s in ("lfc", "lfc-val")}
+    fixed = {s: list((get_split(s).case_ids or ())[:2]) for s in ("lfc", "lfc-val")}
     return {**IDS, **fixed}
 
 

@@ -22,11 +22,11 @@ from baselines.common.data import load_training_set, selection_splits, withhold_
 from baselines.common.method import PEAK, Method, Pretraining
 from baselines.common.running import run_method
 from baselines.meanshape.run import predict as predict_mean_shape
-from dgmld_bench.cases import load_split
 from dgmld_bench.errors import DataError, ReferenceWithheldError, UsageError
 from dgmld_bench.files import read_json
 from dgmld_bench.geometry import NetworkGrid
 from dgmld_bench.predictions import Predictions
+from dgmld_bench.sources import load_split
 from dgmld_bench.splits import get_track
 
 PRETRAINED = Method(

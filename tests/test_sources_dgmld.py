@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dgmld_bench import derive, geometry, volumes
-from dgmld_bench.cases import load_split
 from dgmld_bench.importing import import_source
+from dgmld_bench.sources import load_split
 from dgmld_bench.sources.dgmld import label_files
 from dgmld_bench.splits import get_split
 from dgmld_bench.store import Register

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from dgmld_bench import geometry, markups, volumes
-from dgmld_bench.cases import load_split
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.importing import import_source
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
 from dgmld_bench.predictions import Predictions
 from dgmld_bench.scoring import score
-from dgmld_bench.store import Register, find_split, read_register
+from dgmld_bench.sources import find_split, load_split
+from dgmld_bench.store import Register, read_register
 from tests.films import film
 from tests.trees import affines, paint, write_mrk
 

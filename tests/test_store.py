@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from dgmld_bench import store
-from dgmld_bench.cases import load_split
 from dgmld_bench.errors import DataError, ReferenceWithheldError, UsageError
 from dgmld_bench.importing import NothingUsableError, import_source
+from dgmld_bench.sources import find_split, load_split
 from dgmld_bench.store import CaseFiles, Problem, Register
 from tests.trees import dgmld_release, isbi
 
@@ -55,7 +55,7 @@ def test_what_is_absent_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="dgmld-bench import isbi PATH"):
         load_split("isbi", data_dir=tmp_path)
     with pytest.raises(UsageError, match=r"Your own centres in .*: none"):
-        store.find_split("own/clinic", tmp_path)
+        find_split("own/clinic", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["own", "own/", "own/../x", "own/A", "own/a/b", "isbi/x"])

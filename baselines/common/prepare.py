@@ -27,10 +27,11 @@ import platformdirs
 from numpy.typing import NDArray
 
 from dgmld_bench import store
-from dgmld_bench.cases import Case, load_split
+from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import atomic_write, read_json, write_json
 from dgmld_bench.geometry import NetworkGrid
+from dgmld_bench.sources import find_split, load_split, read_register
 
 VERSION = 1
 FULL_SCALE = 65535
@@ -215,8 +216,8 @@ class Cache:
         DataError
             When the split is not on disk or a case cannot be prepared.
         """
-        found = store.find_split(split, self.data_dir)
-        register = store.read_register(found.source, self.data_dir)
+        found = find_split(split, self.data_dir)
+        register = read_register(found.source, self.data_dir)
         files = register.cases_of(split)
         cases = load_split(split, references=references, data_dir=self.data_dir)
 

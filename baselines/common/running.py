@@ -19,10 +19,10 @@ from baselines.common.config import Precision, Preset, get_preset
 from baselines.common.method import Method
 from baselines.common.versions import versions
 from dgmld_bench import store
-from dgmld_bench.cases import load_split
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write, read_json, write_json
 from dgmld_bench.predictions import Predictions
+from dgmld_bench.sources import load_split
 from dgmld_bench.splits import Track, get_split, get_track
 
 if TYPE_CHECKING:

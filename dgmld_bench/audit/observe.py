@@ -13,8 +13,7 @@ from scipy import ndimage
 from dgmld_bench import geometry
 from dgmld_bench.audit.findings import Place
 from dgmld_bench.audit.thumbnails import BLOCKS_MM, Thumbnail, block_mean, make_thumbnail
-from dgmld_bench.cases import Case
-from dgmld_bench.metrics import mean_of_annotators
+from dgmld_bench.cases import Case, mean_of_annotators
 
 Array = NDArray[np.float64]
 

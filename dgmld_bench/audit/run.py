@@ -10,8 +10,8 @@ from dgmld_bench.audit import checks
 from dgmld_bench.audit.findings import Audit, Finding, Place, in_order
 from dgmld_bench.audit.near import near_duplicates
 from dgmld_bench.audit.observe import Observation, observe
-from dgmld_bench.cases import load_split
 from dgmld_bench.errors import DataError
+from dgmld_bench.sources import find_split, landmark_set_of, load_split
 from dgmld_bench.splits import TRACKS, Split, get_track
 
 Progress = Callable[[str, int, int], None]
@@ -47,7 +47,7 @@ def audit(
         from dgmld_bench.sources import how_to_get
 
         raise DataError(f"no case of '{target}' is in {store.data_dir(data_dir)}. {how_to_get(splits[0].source)}")
-    landmarks = store.landmark_set_of(here[0], data_dir)
+    landmarks = landmark_set_of(here[0], data_dir)
     roles = {s.name: s.role for s in here}
     total = sum(len(lists[s.name]) for s in here)
     observations: list[Observation] = []
@@ -90,11 +90,11 @@ def audit(
 def splits_of(target: str, data_dir: Path | str | None = None) -> list[Split]:
     """Return the splits that an audit looks at: those of a track, or a centre with what it must not repeat."""
     if not target.startswith("own/"):
-        return [store.find_split(name, data_dir) for name in get_track(target).split_names]
-    centre = store.find_split(target, data_dir)
-    landmarks = store.landmark_set_of(centre, data_dir)
+        return [find_split(name, data_dir) for name in get_track(target).split_names]
+    centre = find_split(target, data_dir)
+    landmarks = landmark_set_of(centre, data_dir)
     learnt = [
-        store.find_split(name)
+        find_split(name)
         for track in TRACKS.values()
         if track.landmarks == landmarks
         for name in (track.train, track.validation)

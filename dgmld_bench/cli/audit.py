@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+from dgmld_bench.cli.options import DataDir, JsonPath, emit_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, file_argument
+from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, file_argument
 from dgmld_bench.cli.terminal import make_console, progress_bars
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, refuse_overwriting
+from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, refuse_overwriting
 from dgmld_bench.cli.terminal import make_console, print_whole
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def compare(
     """
     from dgmld_bench.comparison import compare as compare_methods
     from dgmld_bench.comparison import draw_comparison
-    from dgmld_bench.store import find_split
+    from dgmld_bench.sources import find_split
 
     refuse_overwriting([Path(a), Path(b)], json, plot)
     result = compare_methods(*(_errors(m, split, data_dir, root) for m in (a, b)))

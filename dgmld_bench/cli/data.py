@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+from dgmld_bench.cli.options import DataDir, JsonPath, emit_json
 from dgmld_bench.cli.terminal import make_console, print_whole, progress_bars
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _source_name(source: str, name: str | None) -> str:
 
 def _agreement(split: str, data_dir: Path | None) -> Agreement | None:
     from dgmld_bench.agreement import measure_agreement
-    from dgmld_bench.cases import load_split
+    from dgmld_bench.sources import load_split
 
     return measure_agreement(load_split(split, references=True, data_dir=data_dir))
 
@@ -158,8 +158,7 @@ def _say(console: Console, text: str, indent: int = 2) -> None:
 
 
 def _splits_of(source: str, data_dir: Path | None) -> list[Split]:
-    from dgmld_bench.sources import get_source
-    from dgmld_bench.store import find_split
+    from dgmld_bench.sources import find_split, get_source
 
     return [find_split(name, data_dir) for name in get_source(source).splits]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dgmld_bench.cli.app import JsonPath, emit_json
+from dgmld_bench.cli.options import JsonPath, emit_json
 from dgmld_bench.cli.terminal import make_console, print_whole, progress_bars
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, refuse_overwriting
+from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, refuse_overwriting
 
 
 def register(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json
+from dgmld_bench.cli.options import DataDir, JsonPath, emit_json
 from dgmld_bench.cli.terminal import make_console, progress_bars
 
 if TYPE_CHECKING:

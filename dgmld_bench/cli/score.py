@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dgmld_bench.cli.app import DataDir, JsonPath, emit_json, file_argument, refuse_overwriting
+from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, file_argument, refuse_overwriting
 from dgmld_bench.cli.terminal import make_console, print_whole, width_of
 
 if TYPE_CHECKING:

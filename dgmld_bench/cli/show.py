@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dgmld_bench.cli.app import DataDir
+from dgmld_bench.cli.options import DataDir
 
 
 def register(app: typer.Typer) -> None:
@@ -42,11 +42,10 @@ def show(
     import re
 
     from dgmld_bench import drawing
-    from dgmld_bench.cases import load_split
     from dgmld_bench.errors import DataError, UsageError
     from dgmld_bench.predictions import read_predictions
     from dgmld_bench.scoring import check_landmark_set, world_landmarks
-    from dgmld_bench.store import find_split
+    from dgmld_bench.sources import find_split, load_split
 
     cases = load_split(split, references=True, data_dir=data_dir)
     if case not in cases.ids:

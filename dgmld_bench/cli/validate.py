@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dgmld_bench.cli.app import JsonPath, emit_json, file_argument, refuse_overwriting
+from dgmld_bench.cli.options import JsonPath, emit_json, file_argument, refuse_overwriting
 
 MAX_LISTED = 20
 

@@ -3,6 +3,6 @@
 The data of the split itself is not changed; what leaves the data folder carries its source's licence along.
 """
 
-from dgmld_bench.export.job import FORMATS, export
+from dgmld_bench.export.run import FORMATS, export
 
 __all__ = ["FORMATS", "export"]

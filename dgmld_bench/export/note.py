@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dgmld_bench.sources import get_source
+from dgmld_bench.text import version
+
 if TYPE_CHECKING:
     from dgmld_bench.export.job import Job
     from dgmld_bench.landmarks import LandmarkSet
@@ -13,8 +16,6 @@ _SPACE = {3: "millimetres, RAS+ (x to the right, y to the front, z up)", 2: "pix
 
 def provenance(job: Job) -> list[dict[str, Any]]:
     """Return where each split comes from and on which terms, in words that can be written anywhere."""
-    from dgmld_bench.sources import get_source
-
     described = []
     for split in job.splits:
         source = get_source(split.source)
@@ -45,8 +46,6 @@ def landmarks_text(landmark_set: LandmarkSet) -> str:
 
 def export_note(job: Job, about: str) -> str:
     """Return the note as Markdown."""
-    import dgmld_bench
-
     lines = ["# " + ", ".join(s.name for s in job.splits), "", about.strip(), ""]
     lines += [f"Landmarks, in this order: {landmarks_text(job.landmark_set)}.", ""]
     for entry in provenance(job):
@@ -73,7 +72,7 @@ def export_note(job: Job, about: str) -> str:
     lines += [
         "The licence of the data stays with its copies: check it before you pass this export on.",
         "",
-        f"Written by dgmld-bench {dgmld_bench.__version__}.",
+        f"Written by dgmld-bench {version()}.",
         "",
     ]
     return "\n".join(lines)

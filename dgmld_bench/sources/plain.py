@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from dgmld_bench import cephalograms, geometry, plausibility, volumes
+from dgmld_bench.cases import mean_of_annotators
 from dgmld_bench.errors import DataError
 from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.metrics import mean_of_annotators
 from dgmld_bench.point_tables import DEFAULT_ANNOTATOR, Annotations, Array
 from dgmld_bench.sources.base import Progress
 from dgmld_bench.store import CaseFiles
