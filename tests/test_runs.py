@@ -138,7 +138,8 @@ def test_a_run_interrupted_while_it_predicts_does_not_train_again(
 def test_a_finished_run_is_not_trained_again(tmp_path: Path, brains: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(tmp_path, brains)
     before = (tmp_path / "predictions.json").read_bytes()
-    monkeypatch.setattr(running, "_train_and_predict", None)
+    monkeypatch.setattr(running, "_train", None)
+    monkeypatch.setattr(running, "_predict", None)
     run(tmp_path, brains)
     assert (tmp_path / "predictions.json").read_bytes() == before
 
@@ -147,6 +148,29 @@ def test_a_folder_of_other_settings_is_refused(tmp_path: Path, brains: Path) -> 
     run(tmp_path, brains)
     with pytest.raises(UsageError, match=r"holds results of other settings \(backbone differ\)"):
         run(tmp_path, brains, backbone="vitpose")
+
+
+def test_a_split_that_came_later_is_predicted_with_the_kept_network(
+    tmp_path: Path, brains: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "whole", brains)
+    shutil.copytree(brains, tmp_path / "data")
+    register = tmp_path / "data" / "dgmld" / "register.json"
+    content = json.loads(register.read_text())
+    without = [case for case in content["cases"] if case["split"] != "feta"]
+    register.write_text(json.dumps(content | {"cases": without}))
+    run(tmp_path / "run", tmp_path / "data")
+    assert "feta" not in Predictions.load(tmp_path / "run" / "predictions.json").splits
+    register.write_text(json.dumps(content))
+    monkeypatch.setattr(running, "_train", None)
+    run(tmp_path / "run", tmp_path / "data")
+    files = [tmp_path / name / "predictions.json" for name in ("whole", "run")]
+    whole, later = (Predictions.load(file).run(0).predictions for file in files)
+    assert later == whole
+    assert read_json(tmp_path / "run" / "settings.json") == read_json(tmp_path / "whole" / "settings.json")
+    register.write_text(json.dumps(content | {"cases": content["cases"][1:]}))
+    with pytest.raises(UsageError, match="holds results of other data"):
+        run(tmp_path / "run", tmp_path / "data")
 
 
 def test_results_are_collected_where_another_device_trained(tmp_path: Path, brains: Path) -> None:

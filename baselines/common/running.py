@@ -21,11 +21,13 @@ from baselines.common.versions import versions
 from dgmld_bench import store
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write, read_json, write_json
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.predictions import Predictions, Run
 from dgmld_bench.sources import load_split
 from dgmld_bench.splits import Track, get_split, get_track
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from baselines.common.data import TrainingSet
     from baselines.common.recipe import Boundaries, Settings
     from baselines.common.trainer import Epoch
@@ -62,7 +64,7 @@ def run_method(
         raise DataError(f"no split of track '{track}' is on disk to be predicted; `dgmld-bench datasets` says more")
 
     from baselines.common.data import selection_splits
-    from baselines.common.predicting import choose_device, choose_precision
+    from baselines.common.predicting import choose_device, choose_precision, load_network
     from baselines.common.recipe import Settings, claim
 
     validation_split, selection = selection_splits(the_track, select)
@@ -85,7 +87,10 @@ def run_method(
     cases = {name: len(load_split(name, data_dir=data_dir)) for name in (the_track.train, *predicted)}
     # Results that are all there may be collected on another machine than that which trained.
     done = all((place / "predictions.json").is_file() for place in places.values())
-    identity = claim(folder, {**settings.card(), "cases": cases}, but=("device", "precision") if done else ())
+    identity = claim(
+        folder, settings.card() | {"cases": cases}, but=("cases", *(("device", "precision") if done else ()))
+    )
+    identity = _with_later_splits(folder, identity, cases)
     results = Predictions(
         track=track,
         method=method.name,
@@ -102,8 +107,16 @@ def run_method(
             if not (place / "predictions.json").is_file():
                 if data is None:
                     data = _load(settings, the_track, validation_split, data_dir, progress)
-                _train_and_predict(settings, seed, data, boundary, predicted, place, data_dir, progress, results)
-            results.runs.append(Predictions.load(place / "predictions.json").run(seed))
+                network = _train(settings, seed, data, boundary, place, progress)
+                _predict(network, settings, seed, predicted, place, data_dir, progress, results)
+                for state in place.glob("*.state"):  # only now: until here an interruption costs nothing
+                    state.unlink()
+            run = Predictions.load(place / "predictions.json").run(seed)
+            if later := [split for split in predicted if split not in run.predictions]:
+                network = load_network(place, settings.runtime)[0]
+                _predict(network, settings, seed, later, place, data_dir, progress, results, earlier=run)
+                run = Predictions.load(place / "predictions.json").run(seed)
+            results.runs.append(run)
             records[str(seed)] = read_json(place / "checkpoint.json")["record"]
     results.save(folder / "predictions.json")
     write_json(folder / "run.json", _sidecar(command, identity, records))
@@ -153,20 +166,34 @@ def _load(
         return training, load_training_set(validation_split, settings.preset, data_dir, progress=on_case)
 
 
-def _train_and_predict(
+def _with_later_splits(folder: Path, identity: dict[str, Any], cases: dict[str, int]) -> dict[str, Any]:
+    """Return the identity with the splits that came to disk since the folder was begun, which it then holds too.
+
+    Raises
+    ------
+    UsageError
+        When a split that the folder knows has another number of cases now.
+    """
+    known: dict[str, int] = identity["cases"]
+    if changed := [f"{name} {known[name]}, now {n}" for name, n in cases.items() if known.get(name, n) != n]:
+        raise UsageError(
+            f"{folder} holds results of other data (cases of {'; '.join(changed)}); choose another --out or delete it"
+        )
+    identity = identity | {"cases": known | cases}
+    if identity["cases"] != known:
+        write_json(folder / "settings.json", identity)
+    return identity
+
+
+def _train(
     settings: Settings,
     seed: int,
     data: tuple[TrainingSet, TrainingSet],
     boundary: Boundaries | None,
-    splits: list[str],
     place: Path,
-    data_dir: Path | None,
     progress: Progress,
-    header: Predictions,
-) -> None:
-    from baselines.common.data import prepare
+) -> nn.Module:
     from baselines.common.plots import draw_training
-    from baselines.common.predicting import predict_points
     from baselines.common.recipe import train_seed
 
     tasks: dict[str, TaskID] = {}
@@ -187,7 +214,26 @@ def _train_and_predict(
 
     network, record = train_seed(settings, seed, *data, place, boundary=boundary, on_epoch=on_epoch)
     draw_training(record, place / "curve.png", title=f"{settings.method.name} · {settings.backbone} · seed {seed}")
-    one = header.model_copy(update={"runs": []}, deep=True)
+    return network
+
+
+def _predict(
+    network: nn.Module,
+    settings: Settings,
+    seed: int,
+    splits: list[str],
+    place: Path,
+    data_dir: Path | None,
+    progress: Progress,
+    header: Predictions,
+    *,
+    earlier: Run | None = None,
+) -> None:
+    """Predict splits and write ``predictions.json`` of a seed, beside what was predicted ``earlier``."""
+    from baselines.common.data import prepare
+    from baselines.common.predicting import predict_points
+
+    one = header.model_copy(update={"runs": [earlier] if earlier else []}, deep=True)
     with preparing(progress) as on_case:
         for split in splits:
             cases = prepare(split, settings.preset, data_dir, progress=on_case)
@@ -196,8 +242,6 @@ def _train_and_predict(
             ):
                 one.add(seed=seed, split=split, case=case.id, landmarks=points)
     one.save(place / "predictions.json")
-    for state in place.glob("*.state"):  # only now: until here an interruption costs nothing
-        state.unlink()
 
 
 def write_log(path: Path, epochs: Iterable[tuple[str, Epoch]]) -> None:
