@@ -10,9 +10,12 @@ The references of test splits are used here as training data: results are for an
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # runs from a checkout, installed or not
 
 import numpy as np
 import typer

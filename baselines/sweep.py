@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # runs from a checkout, installed or not
+
 import typer
 
 from baselines.common.command import DataDir, TrackName, parse_seeds, run_app

@@ -6,9 +6,12 @@ are not read.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # runs from a checkout, installed or not
 
 import numpy as np
 import typer

@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dgmld_bench.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from dgmld_bench import landmarks
     from dgmld_bench.cases import Case
@@ -48,10 +50,6 @@ _HOMES = {
 def __getattr__(name: str) -> Any:  # modules load at first use: `import dgmld_bench` costs nothing
     if name in _HOMES:
         return getattr(import_module(f"dgmld_bench.{_HOMES[name]}"), name)
-    if name == "__version__":
-        from dgmld_bench.text import version
-
-        return version()
     if name in ("landmarks", "torch"):
         return import_module(f"dgmld_bench.{name}")
     raise AttributeError(f"module 'dgmld_bench' has no attribute {name!r}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import difference, free_bytes, is_full_disk, read_json, safe_path, write_json
-from dgmld_bench.text import version
+from dgmld_bench.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,7 +209,7 @@ def _session() -> requests.Session:
     import requests
 
     session = requests.Session()
-    session.headers["User-Agent"] = f"dgmld-bench/{version()}"
+    session.headers["User-Agent"] = f"dgmld-bench/{__version__}"
     session.headers["Accept-Encoding"] = "identity"  # hashes and ranges count the bytes of the file itself
     return session
 

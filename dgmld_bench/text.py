@@ -114,10 +114,3 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min" if seconds >= 60 else "< 1 min"
-
-
-def version() -> str:
-    """Return the version of this package, as it is installed."""
-    from importlib import metadata
-
-    return metadata.version("dgmld-bench")

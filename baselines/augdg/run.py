@@ -4,6 +4,11 @@ N. Avisdris et al., "BiometryNet: Landmark-based Fetal Biometry Estimation from 
 2022. https://arxiv.org/abs/2206.14678
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # runs from a checkout, installed or not
+
 from baselines.common.command import main
 from baselines.common.method import Method
 

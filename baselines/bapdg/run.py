@@ -4,19 +4,26 @@ H. Gong, Y. Lu, X. Wan, H. Li: "Domain Generalized Medical Landmark Detection vi
 AAAI 2025. https://github.com/lhaof/DGMLD
 """
 
+from __future__ import annotations
+
 import math
-from typing import Annotated, Literal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # runs from a checkout, installed or not
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch import Tensor
-from torch.nn.functional import softplus
 
 from baselines.common.command import main
 from baselines.common.method import PEAK, Method, Pretraining, Subject, mse
 from baselines.common.targets import mask_target
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def boundary(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -44,6 +51,8 @@ def distance_map(beta: NDArray[np.bool_], n: float) -> NDArray[np.float32]:
 
 def log_cosh(prediction: Tensor, target: Tensor, e: int = 0, E: int = 1) -> Tensor:
     """log cosh of the error, averaged: |x| + log(1 + exp(-2|x|)) - log 2, which no error overflows."""
+    from torch.nn.functional import softplus
+
     x = (prediction.float() - target).abs()
     return (x + softplus(-2 * x) - math.log(2)).mean()
 

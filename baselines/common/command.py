@@ -15,6 +15,7 @@ import typer
 
 from baselines.common.config import Precision
 from baselines.common.method import Method
+from baselines.common.versions import TRAINING, missing_packages
 from dgmld_bench.cli import guarded
 from dgmld_bench.cli.app import reflow
 from dgmld_bench.errors import UsageError
@@ -127,6 +128,10 @@ def run_app(function: Callable[..., None]) -> None:
         except KeyboardInterrupt:
             print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
             raise typer.Exit(130) from None
+        except ModuleNotFoundError as error:
+            if error.name not in TRAINING:
+                raise
+            raise missing_packages([error.name]) from None
 
     app.command(help=reflow(function.__doc__ or ""))(interruptible)
     guarded(app)

@@ -17,7 +17,7 @@ from rich.table import Column
 
 from baselines.common.config import Precision, Preset, get_preset
 from baselines.common.method import Method
-from baselines.common.versions import versions
+from baselines.common.versions import require_training, versions
 from dgmld_bench import store
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write, read_json, write_json
@@ -53,6 +53,7 @@ def run_method(
     show_scores: bool = True,
 ) -> Path:
     """Train, predict and score; returns the folder with the results. See ``run.py --help``."""
+    require_training()
     the_track = get_track(track)
     the_preset = get_preset(preset, the_track.landmarks.dimension) if isinstance(preset, str) else preset
     if refine is not None:

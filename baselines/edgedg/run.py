@@ -6,6 +6,11 @@
 (cited in the paper as Gu et al. 2024), adapted to landmarks. https://proceedings.mlr.press/v250/jiang24a.html
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # runs from a checkout, installed or not
+
 from baselines.common.command import main
 from baselines.common.edges import canny
 from baselines.common.method import PEAK, Method, Pretraining

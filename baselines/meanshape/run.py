@@ -6,8 +6,11 @@ anatomical axis, and read off at the same place in every other image. Learns not
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # runs from a checkout, installed or not
 
 import numpy as np
 import typer

@@ -4,6 +4,11 @@ The paper's segmentation control: Gong et al., "Domain Generalized Medical Landm
 Pre-Training", AAAI 2025. https://github.com/lhaof/DGMLD
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # runs from a checkout, installed or not
+
 from baselines.common.command import main
 from baselines.common.method import Method, Pretraining
 from baselines.common.targets import mask_target

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dgmld_bench import text
+from dgmld_bench.version import __version__
 
 _COMMAND_MODULES = ("data", "fetch", "show", "score", "compare", "validate", "board", "export", "derive", "audit")
 
@@ -30,7 +30,7 @@ def build_app() -> typer.Typer:
         version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
     ) -> None:
         if version:
-            print(text.version())
+            print(__version__)
             raise typer.Exit
 
     for name in _COMMAND_MODULES:

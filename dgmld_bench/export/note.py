@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dgmld_bench.sources import get_source
-from dgmld_bench.text import version
+from dgmld_bench.version import __version__
 
 if TYPE_CHECKING:
     from dgmld_bench.export.job import Job
@@ -72,7 +72,7 @@ def export_note(job: Job, about: str) -> str:
     lines += [
         "The licence of the data stays with its copies: check it before you pass this export on.",
         "",
-        f"Written by dgmld-bench {version()}.",
+        f"Written by dgmld-bench {__version__}.",
         "",
     ]
     return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""The scripts of ``baselines/`` from a checkout: with the packages they need, but without this one installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dgmld_bench.files import read_json
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = [ROOT / "baselines" / name for name in ("bapdg/run.py", "edgedg/run.py", "predict.py", "sweep.py")]
+
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory):
+    """Run a script in a Python that has every package but this one and those named."""
+
+    def run(script: Path, *arguments: object, absent: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        place = tmp_path_factory.mktemp("packages")
+        for folder in [Path(p) for p in sys.path if p.endswith("-packages")]:
+            for entry in folder.iterdir():
+                if not entry.name.startswith(("dgmld", "_dgmld", "__editable__", *absent)):
+                    (place / entry.name).symlink_to(entry)
+        environment = {**os.environ, "PYTHONPATH": str(place), "COLUMNS": "400"}
+        return subprocess.run(  # -S: no site-packages of its own
+            [sys.executable, "-S", str(script), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=place,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_help_needs_no_pytorch(without, script):
+    result = without(script, "--help", absent=("torch",))
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("method", ["baseline", "bapdg"])
+def test_without_pytorch_one_sentence_says_what_to_install(without, tmp_path, method):
+    result = without(
+        ROOT / f"baselines/{method}/run.py", "--track", "phantom", "--data-dir", tmp_path, absent=("torch",)
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: training needs torch, not installed") and "[baselines]" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())  # nothing was generated first
+
+
+def test_every_script_finds_the_checkout():
+    for script in [*ROOT.glob("baselines/*/run.py"), *(p for p in ROOT.glob("baselines/*.py") if p.stem != "__init__")]:
+        depth = len(script.relative_to(ROOT).parts) - 1
+        assert f"sys.path.insert(0, str(Path(__file__).parents[{depth}]))" in script.read_text("utf-8"), script
+
+
+@pytest.mark.heavy
+def test_a_run_without_the_package_installed_writes_everything(without, tmp_path):
+    result = without(
+        ROOT / "baselines/baseline/run.py",
+        *("--track", "phantom", "--preset", "smoke", "--seeds", "0", "--device", "cpu"),
+        *("--data-dir", tmp_path / "data", "--out", tmp_path / "out"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out/predictions.json").is_file()
+    assert read_json(tmp_path / "out/run.json")["versions"]["dgmld-bench"]
