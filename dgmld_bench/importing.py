@@ -15,7 +15,7 @@ from dgmld_bench.archives import is_archive
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.packed import new_place, scan_packed
 from dgmld_bench.sources import get_source
-from dgmld_bench.sources.base import Progress, Scan, copies_in, is_copy
+from dgmld_bench.sources.base import Progress, Scan, Source, copies_in, is_copy
 from dgmld_bench.store import CaseFiles, Problem, Register
 
 
@@ -45,7 +45,7 @@ def import_source(
     Parameters
     ----------
     name : str
-        The source: ``dgmld``, ``atlases``, ``isbi``, ``pku``, or ``own/NAME`` for a centre of your own.
+        The source: ``dgmld``, ``atlases``, ``isbi``, ``pku``, ``hamedan``, or ``own/NAME`` for a centre of your own.
     path : path
         The folder, or an archive; the source's files are found wherever they lie below it, packed or not.
     copy : bool
@@ -87,7 +87,7 @@ def import_source(
                 raise NothingUsableError(_nothing_usable(name, root, scan.problems), scan.problems)
             scan.cases = [_renamed(case, lambda f: _relative(f, folder)) for case in scan.cases]
             if copy:
-                scan.cases = _copy(scan, root, folder, progress, undo)
+                scan.cases = _copy(source, scan, root, folder, progress, undo)
             register = Register(name, folder, tuple(scan.cases), tuple(scan.problems), scan.options)
             register = _keep_other_splits(register, data_dir)
             store.write_register(register)
@@ -121,7 +121,7 @@ def _keep_other_splits(register: Register, data_dir: Path | str | None) -> Regis
     return replace(register, cases=register.cases + cases, problems=tuple(dict.fromkeys([*problems, *notes])))
 
 
-def _copy(scan: Scan, root: Path, folder: Path, progress: Progress, undo: ExitStack) -> list[CaseFiles]:
+def _copy(source: Source, scan: Scan, root: Path, folder: Path, progress: Progress, undo: ExitStack) -> list[CaseFiles]:
     """Copy the cases' files into a new folder, laid out as they were below ``root``; return the cases with new paths.
 
     Relative names are what the source wrote into the data folder itself; they stay.
@@ -133,7 +133,11 @@ def _copy(scan: Scan, root: Path, folder: Path, progress: Progress, undo: ExitSt
         progress("Copying", n, len(names))
         target = place / Path(name).relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(name, target)
+        kept = source.reduced(Path(name))
+        if kept is None:
+            shutil.copyfile(name, target)
+        else:
+            target.write_bytes(kept)
         copied[name] = target.relative_to(folder).as_posix()
     progress("Copying", len(names), len(names))
     manifest.write_manifest(place, {"kind": "copy", "from": str(root)}, partial(progress, "Hashing"))

@@ -156,7 +156,7 @@ def _obtain(
         download.fetch_files(
             files, incoming, patience=patience, report=report, progress=partial(progress, "Checking what arrived")
         )
-    place = here or _build(incoming, files, folder, origin, progress)
+    place = here or _build(get_source(name), incoming, files, folder, origin, progress)
     try:
         register = _registered(name, folder, place) if here else None
         register = register or import_source(name, place, data_dir=data_dir, progress=progress)
@@ -215,6 +215,16 @@ def _reuse(files: tuple[RemoteFile, ...], folder: Path, incoming: Path) -> None:
                 _link(source, target)
 
 
+def _keep(source: Source, path: Path, target: Path) -> None:
+    """Give a file its place, or what its source keeps of it."""
+    kept = source.reduced(path)
+    if kept is None:
+        _link(path, target)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(kept)
+
+
 def _link(source: Path, target: Path) -> None:
     """Give a file a second name, which costs no space; copy it where the file system has no second names."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -225,7 +235,12 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _build(
-    incoming: Path, files: tuple[RemoteFile, ...], folder: Path, origin: dict[str, Any], progress: Progress
+    source: Source,
+    incoming: Path,
+    files: tuple[RemoteFile, ...],
+    folder: Path,
+    origin: dict[str, Any],
+    progress: Progress,
 ) -> Path:
     """Unpack what arrived into a new folder beside it, with a manifest; archives themselves do not go there.
 
@@ -237,7 +252,7 @@ def _build(
             progress("Unpacking", n, len(files))
             path, target = incoming / safe_path(file.path), place / safe_path(file.path)
             if not archives.is_archive(path):
-                _link(path, target)
+                _keep(source, path, target)
                 continue
             if archives.is_later_volume(path):
                 continue

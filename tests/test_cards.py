@@ -87,7 +87,7 @@ def test_mlcroissant_accepts_the_metadata(name: str) -> None:
     rows = [{k.split("/")[1]: text(v) for k, v in row.items()} for row in dataset.records("splits")]
     assert [(r["name"], r["cases"]) for r in rows] == [(s, get_split(s).n_cases) for s in get_source(name).splits]
     names = [text(row["landmarks/name"]) for row in dataset.records("landmarks")]
-    assert names == list((CEPHALOMETRIC if name in ("isbi", "pku") else CEREBELLUM).names)
+    assert names == list((CEPHALOMETRIC if name in ("isbi", "pku", "hamedan") else CEREBELLUM).names)
 
 
 def test_mlcroissant_knows_the_published_atlases_by_their_hashes() -> None:

@@ -137,3 +137,39 @@ def isbi(
             text.write_text("\n".join(lines) + "\n")
         truth[str(number)] = points.astype(float)
     return truth
+
+
+def labelme(path: Path, points: Mapping[str, list[tuple[float, float]]], image_name: str = "1.tif") -> None:
+    """Write an annotation as LabelMe 5 does, with a copy of the image in it."""
+    shapes = [
+        {"label": label, "points": [list(xy)], "group_id": None, "shape_type": "point", "flags": {}}
+        for label, places in points.items()
+        for xy in places
+    ]
+    value = {"version": "5.0.1", "flags": {}, "shapes": shapes, "imagePath": image_name, "imageData": "QkFTRTY0" * 500}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value | {"imageHeight": 1671, "imageWidth": 1340}))
+
+
+HAMEDAN_DOCTORS = ("annotated by  Dr.mollabashi", "annotated by Dr.farhadifar")
+
+
+def hamedan(root: Path, numbers: list[int], *, size: tuple[int, int] = (335, 418)) -> dict[str, np.ndarray]:
+    """Write films and both doctors' points as the public repository lays them; return the first doctor's points.
+
+    The second doctor sets each point two pixels to the right.
+    """
+    from PIL import Image
+
+    rng = np.random.default_rng(1)
+    truth = {}
+    for number in numbers:
+        film = root / "pictures" / f"{number:03d}.tif"
+        film.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", size, number).save(film, format="JPEG" if number == 1 else "TIFF")
+        points = rng.integers(100, 1300, size=(len(CEPHALOMETRIC), 2)).astype(float)
+        for folder, shift in zip(HAMEDAN_DOCTORS, (0, 2), strict=True):
+            labels = {f"l{n}": [(float(x) + shift, float(y))] for n, (x, y) in enumerate(points, 1)}
+            labelme(root / folder / f"{number:03d}.json", labels)
+        truth[str(number)] = points
+    return truth

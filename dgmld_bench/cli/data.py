@@ -37,7 +37,7 @@ def datasets(data_dir: DataDir = None, json: JsonPath = None) -> None:
 
 def import_(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="dgmld, atlases, isbi, pku or own.", show_default=False)
+        str, typer.Argument(metavar="SOURCE", help="dgmld, atlases, isbi, pku, hamedan or own.", show_default=False)
     ],
     path: Annotated[
         Path,
@@ -83,6 +83,7 @@ def import_(
       dgmld-bench import atlases ~/data/fetal_brain_atlases
       dgmld-bench import isbi    ~/ISBI2015 --copy
       dgmld-bench import pku     ~/PKU --spacing-mm 0.125
+      dgmld-bench import hamedan ~/hamedan_university_dataset
       dgmld-bench import own     ~/clinic --name clinic --landmarks cerebellum
 
     A centre of your own: images in PATH/images, points in PATH/landmarks.csv

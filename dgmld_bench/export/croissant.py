@@ -86,7 +86,7 @@ def _distribution(source: Source) -> list[dict[str, Any]]:
     for file in remote:
         entry = {
             "@type": "cr:FileObject",
-            "@id": file.path,
+            "@id": "_".join(file.path.split()),  # no white space in there, says the standard's reader
             "name": file.path,
             "contentUrl": file.urls[0],
             "encodingFormat": _ENCODING[file.path.rpartition(".")[2]],
@@ -97,7 +97,7 @@ def _distribution(source: Source) -> list[dict[str, Any]]:
     return files
 
 
-_ENCODING = {"gz": "application/gzip", "zip": "application/zip"}
+_ENCODING = {"gz": "application/gzip", "zip": "application/zip", "json": "application/json", "tif": "image/tiff"}
 
 
 def _splits(splits: list[Split], statistics: Statistics) -> dict[str, Any]:

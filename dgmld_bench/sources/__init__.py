@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dgmld_bench.sources.base import Source
     from dgmld_bench.store import Register
 
-SOURCE_NAMES = ("dgmld", "atlases", "isbi", "pku", "phantom")
+SOURCE_NAMES = ("dgmld", "atlases", "isbi", "pku", "hamedan", "phantom")
 
 
 @cache

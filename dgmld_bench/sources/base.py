@@ -84,6 +84,10 @@ class Source(ABC):
         """Name the files that the source generates in its folder, registered or not, so that they can be removed."""
         return ()
 
+    def reduced(self, path: Path) -> bytes | None:
+        """Return what is kept of a file that was fetched or is copied; None keeps it as it is."""
+        return None
+
     def published_sha256(self, path: Path) -> str | None:
         """Return the hash that a file of this source was published with, where there is one."""
         return None
