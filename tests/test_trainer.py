@@ -126,6 +126,7 @@ CARD = {
     "backbone": "unet",
     "preset": {},
     "seed": 0,
+    "precision": "fp32",
     "selection": "none",
     "training_data": [],
 }

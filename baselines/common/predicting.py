@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from baselines.common.checkpoint import load_weights, read_card
+from baselines.common.checkpoint import check_shapes, load_weights, read_card
 from baselines.common.config import Precision, Preset
 from baselines.common.data import image_batch, world_points
 from baselines.common.decoding import decode
@@ -23,6 +24,8 @@ from dgmld_bench.splits import get_track
 Array = NDArray[np.float64]
 
 BATCH = 4
+#: Longest side of a grid and widest first level that a checkpoint may ask for.
+MAX_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -113,15 +116,29 @@ def load_network(folder: Path, runtime: Runtime) -> tuple[nn.Module, dict, Prese
     """
     card = read_card(folder)
     try:
-        values = dict(card["preset"])
-        preset = Preset(**{**values, "grid_shape": tuple(int(n) for n in values["grid_shape"])})
+        preset = TypeAdapter(Preset).validate_python(card["preset"])
         landmarks = get_track(card["track"]).landmarks
-        if max(preset.grid_shape) > 1024 or preset.width > 1024:
+        if not (2 <= len(preset.grid_shape) <= 3 and preset.dimension == landmarks.dimension):
+            raise ValueError(f"the grid {preset.grid_shape} does not fit track '{card['track']}'")
+        if max(preset.grid_shape) > MAX_SIZE or preset.width > MAX_SIZE or min(preset.grid_shape) < 1:
             raise ValueError("the network is impossibly large")
-        network = build_network(
-            card["backbone"], preset.grid_shape, len(landmarks), width=preset.width, output_stride=preset.heatmap_stride
-        )
-    except (TypeError, ValueError, KeyError) as error:
+
+        def build() -> nn.Module:
+            size = {"width": preset.width, "output_stride": preset.heatmap_stride}
+            return build_network(card["backbone"], preset.grid_shape, len(landmarks), **size)
+
+        with torch.device("meta"):
+            check_shapes(folder, build())
+        network = build()
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in ("preset", *first["loc"]))
+        raise DataError(
+            f"{folder}: the checkpoint's card does not describe a network ({where}: {first['msg']})"
+        ) from None
+    except DataError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{folder}: the checkpoint's card does not describe a network ({error})") from None
     load_weights(folder, network)
     return runtime.place(network), card, preset

@@ -40,7 +40,8 @@ def build_network(
     Raises
     ------
     UsageError
-        For an unknown backbone, a width that is no multiple of 8, or a grid that does not fit the backbone.
+        For an unknown backbone, a width that is no multiple of 8, another stride, or a grid that does not fit the
+        backbone.
     """
     from baselines.common.networks.resunet import ResUNet
     from baselines.common.networks.vitpose import ViTPose
@@ -50,4 +51,6 @@ def build_network(
         raise unknown_name("backbone", backbone, BACKBONES)
     if width < 8 or width % 8:
         raise UsageError(f"a network's width must be a multiple of 8; got {width}")
+    if output_stride not in (1, 2):
+        raise UsageError(f"a network's output stride is 1 or 2; got {output_stride}")
     return classes[backbone](grid_shape, out_channels, width=width, output_stride=output_stride)
