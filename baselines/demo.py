@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from dataclasses import replace
@@ -51,8 +52,13 @@ def demo(
         refine=True,
     )
     rows: dict[str, Predictions] = {"mean shape": predict_mean_shape("phantom", folder)}
+    console = Console(highlight=False)
     for name in METHODS:
         method = method_of(name)
+        if name == "bapdg":
+            console.print(
+                "The pre-training loss of BaPDG is expected to rise: it turns from log-cosh into MSE (Eq. 3)."
+            )
         result = run_method(
             method,
             track="phantom",
@@ -69,7 +75,6 @@ def demo(
             show_scores=False,
         )
         rows[method.name] = Predictions.load(result / "predictions.json")
-    console = Console(soft_wrap=True)
     console.print(
         _table({n: [score(p, s, data_dir=folder) for s in track.tests] for n, p in rows.items()}, track.tests)
     )
@@ -77,7 +82,18 @@ def demo(
         "\nEach method was trained and selected on one simulated centre, and scored on unseen cases of it and of two "
         "others: the further a row grows to the right, the less its method generalises.\n"
         "One seed and a few simulated cases say nothing about real images; the real tracks are in the README.\n"
-        f"[dim]{(time.monotonic() - start) / 60:.1f} minutes; predictions, checkpoints and curves are in {out}/[/]"
+        f"[dim]{(time.monotonic() - start) / 60:.1f} minutes; predictions, checkpoints and curves are in {out}/[/]\n"
+    )
+    program, where = shlex.quote(str(Path(sys.executable).with_name("dgmld-bench"))), f"--data-dir {folder}"
+    if Path(program).is_relative_to(Path.cwd()):
+        program = str(Path(program).relative_to(Path.cwd()))
+    test = track.tests[-1]
+    Console(soft_wrap=True, highlight=False).print(  # commands are never broken
+        "What to type next:\n"
+        f"  {program} show 7 --split {test} --predictions {out}/baseline/predictions.json {where}\n"
+        f"  {program} compare {out}/baseline/predictions.json {out}/bapdg/predictions.json --split {test} {where}\n"
+        f"  {program} score YOUR.json --split {test} {where}    # docs/your-model.md makes YOUR.json\n"
+        f"  {program} leaderboard serve"
     )
 
 

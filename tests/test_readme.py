@@ -1,6 +1,8 @@
 """The examples of the README and of docs/own-data.md run as they stand."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +51,41 @@ def test_every_file_that_the_readme_names_is_there():
     text = README.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)]+)\)", text) + re.findall(r"python (baselines/\S+\.py)", text):
         assert (README.parent / target).exists(), target
+
+
+def fresh_environment(folder):
+    """Make a virtual environment that finds this one's packages, but has nothing of this repository."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    linked = folder / "packages"
+    linked.mkdir()
+    for place in [Path(p) for p in sys.path if p.endswith("-packages")]:
+        for entry in place.iterdir():
+            if not entry.name.startswith(("dgmld", "_dgmld", "__editable__")) and not (linked / entry.name).exists():
+                (linked / entry.name).symlink_to(entry)
+    (site / "packages.pth").write_text(f"{linked}\n")
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+def test_every_block_of_the_readme_runs_in_order_in_a_fresh_environment(tmp_path):
+    checkout, environment = tmp_path / "checkout", tmp_path / "environment"
+    subprocess.run(["git", "clone", "--quiet", "--shared", README.parent, checkout], check=True)
+    shutil.copy(README, checkout)
+    fresh_environment(environment)
+    variables = {
+        **os.environ,
+        "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "DGMLD_BENCH_DATA": str(tmp_path / "data"),
+        "VIRTUAL_ENV": str(environment),
+    }
+    blocks = re.findall(r"```(sh|python)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert {language for language, _ in blocks} == {"sh", "python"}
+    for language, block in blocks:
+        # `make` makes an environment of its own and is tested by being the way that all tests are run.
+        block = "\n".join(line for line in block.splitlines() if not line.startswith("make "))
+        command = ["sh", "-e", "-c", block.replace("pip install", f"{sys.executable} -m pip --python python install --no-build-isolation --no-deps")]
+        if language == "python":
+            command = [environment / "bin/python", "-c", block]
+        result = subprocess.run(command, cwd=checkout, env=variables, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, f"{block}\n{result.stdout}{result.stderr}"

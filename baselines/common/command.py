@@ -17,7 +17,7 @@ from baselines.common.config import Precision
 from baselines.common.method import Method
 from baselines.common.versions import TRAINING, missing_packages
 from dgmld_bench.cli import guarded
-from dgmld_bench.cli.app import reflow
+from dgmld_bench.cli.app import Command, reflow
 from dgmld_bench.errors import UsageError
 
 TrackName = Literal["dgmld", "open", "ceph", "phantom"]
@@ -133,7 +133,7 @@ def run_app(function: Callable[..., None]) -> None:
                 raise
             raise missing_packages([error.name]) from None
 
-    app.command(help=reflow(function.__doc__ or ""))(interruptible)
+    app.command(cls=Command, help=reflow(function.__doc__ or ""))(interruptible)
     guarded(app)
 
 

@@ -318,6 +318,7 @@ def make_progress() -> Progress:
         TimeRemainingColumn(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[note]}", table_column=Column()),  # the only one that may be wrapped
         console=console,
+        disable=not console.is_terminal,  # in a file or a log, lines say the same
     )
 
 

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from dgmld_bench.version import __version__
 
 _COMMAND_MODULES = ("data", "fetch", "show", "score", "compare", "validate", "board", "export", "derive", "audit")
+
+
+class _FlagsAreFlags:
+    """``--help`` names no type beside an option that takes no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, with nothing to write after a flag."""
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+        return parameters
+
+
+class Command(_FlagsAreFlags, TyperCommand):
+    """A command whose flags are shown as flags."""
+
+
+class Group(_FlagsAreFlags, TyperGroup):
+    """A group of commands whose flags are shown as flags."""
 
 
 def build_app() -> typer.Typer:
@@ -17,7 +38,7 @@ def build_app() -> typer.Typer:
     app = typer.Typer(
         name="dgmld-bench",
         no_args_is_help=True,
-        add_completion=False,
+        cls=Group,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,6 +58,7 @@ def build_app() -> typer.Typer:
         import_module(f"dgmld_bench.cli.{name}").register(app)
     for group in (app, *(g.typer_instance for g in app.registered_groups if g.typer_instance)):
         for command in group.registered_commands:
+            command.cls = Command
             command.help = reflow(command.help or (command.callback and command.callback.__doc__) or "")
     return app
 
