@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint test-heavy bench install clean
+.PHONY: demo docs test lint test-heavy bench install clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -38,6 +38,10 @@ test: $(STAMP) lint  ## lint, then every test that is not heavy
 
 test-heavy: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m heavy
+
+docs: $(STAMP)  ## the documentation as a site, in build/docs; warnings are errors
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 bench: $(STAMP)  ## benchmarks, each against its reference in the same run
 	$(BIN)/python -m benchmarks
