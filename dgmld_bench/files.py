@@ -193,6 +193,17 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
+def absence(path: Path) -> str:
+    """Say why a path is no file that can be read.
+
+    >>> absence(Path("no such file")), absence(Path("/"))
+    ('no such file', 'is a folder, expected a file')
+    """
+    if path.is_symlink() and not path.exists():
+        return f"a link to {os.fsdecode(path.readlink())}, which is not there"
+    return "is a folder, expected a file" if path.is_dir() else "no such file"
+
+
 def is_full_disk(error: OSError) -> bool:
     """Whether an error says that the disk, a quota or the largest allowed file is full."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

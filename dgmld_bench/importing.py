@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dgmld_bench import manifest, store
+from dgmld_bench import cephalograms, manifest, store, volumes
 from dgmld_bench.archives import is_archive
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.packed import new_place, scan_packed
 from dgmld_bench.sources import get_source
-from dgmld_bench.sources.base import Progress, Scan, Source, copies_in, is_copy
+from dgmld_bench.sources.base import Progress, Scan, Source, copies_in, is_copy, is_utf8
 from dgmld_bench.store import CaseFiles, Problem, Register
 
 
@@ -85,6 +86,7 @@ def import_source(
             scan = source.complete(scan_packed(source, root, folder, progress, undo, **options), folder, progress)
             if not scan.cases:
                 raise NothingUsableError(_nothing_usable(name, root, scan.problems), scan.problems)
+            scan.problems += [*_strange_names(root), *_header_remarks(scan.cases, folder, progress)]
             scan.cases = [_renamed(case, lambda f: _relative(f, folder)) for case in scan.cases]
             if copy:
                 scan.cases = _copy(source, scan, root, folder, progress, undo)
@@ -96,6 +98,28 @@ def import_source(
     except OSError as error:
         raise DataError(f"{error.filename or folder}: {error.strerror or error}; nothing was registered") from None
     return register
+
+
+def _strange_names(root: Path) -> list[Problem]:
+    """Say how many names below a folder are left out because they are no UTF-8."""
+    names = [name for _, folders, files in os.walk(root) for name in (*folders, *files) if not is_utf8(name)]
+    if not names:
+        return []
+    first = os.fsencode(names[0]).decode("utf-8", "backslashreplace")
+    return [
+        Problem(str(root), f"{len(names)} names are not UTF-8 and are left out, the first is '{first}'; rename them")
+    ]
+
+
+def _header_remarks(cases: list[CaseFiles], folder: Path, progress: Progress) -> list[Problem]:
+    """Say where an image's header contradicts itself, or asks to be read in a way that its points may not be of."""
+    found = []
+    for n, case in enumerate(cases):
+        progress("Reading headers", n, len(cases))
+        path = folder / case.image
+        remarks = volumes.header_remarks(path) if volumes.is_volume(path) else cephalograms.film_remarks(path)
+        found += [Problem(case.id, f"{path.name}: {remark}", case.split) for remark in remarks]
+    return found
 
 
 def _nothing_usable(name: str, root: Path, problems: list[Problem]) -> str:

@@ -77,7 +77,7 @@ def find_label_maps(root: Path, pattern: str | None = None) -> dict[str, list[Pa
     pattern : str, optional
         Only files that match, such as ``*_dseg.nii.gz``.
     """
-    files = [p for folder in folders_below(root) for p in visible(folder) if p.name.endswith(volumes.SUFFIXES)]
+    files = [p for folder in folders_below(root) for p in visible(folder) if volumes.is_volume(p)]
     if pattern is not None:
         files = [p for p in files if p.match(pattern)]
     else:

@@ -73,6 +73,20 @@ class Line:
         )
 
 
+def is_markups(path: Path) -> bool:
+    """Whether a file's name is that of a markups file, in capitals or not."""
+    return path.name.lower().endswith(SUFFIX)
+
+
+def stem(path: Path) -> str:
+    """Return a markups file's name without ``.mrk.json``.
+
+    >>> stem(Path("1_label/TCD_3.MRK.JSON"))
+    'TCD_3'
+    """
+    return path.name[: -len(SUFFIX)] if is_markups(path) else path.name
+
+
 def load_line(path: Path | str) -> Line:
     """Read a markups file that holds one line of two points.
 
@@ -150,7 +164,7 @@ def _line_names(path: Path, labels: list[str], landmark_set: LandmarkSet) -> lis
     ends = {b.name.casefold(): [b.start, b.end] for b in landmark_set.biometrics}
     if any(sorted(named) == sorted(pair) for pair in ends.values()):
         return named
-    words = re.findall(r"[a-z]+", path.name.removesuffix(SUFFIX).casefold())
+    words = re.findall(r"[a-z]+", stem(path).casefold())
     fitting = [pair for name, pair in ends.items() if name in words]
     if len(fitting) != 1:
         raise DataError(

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from dgmld_bench import geometry, markups
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.files import atomic_write
+from dgmld_bench.files import absence, atomic_write
 
 if TYPE_CHECKING:
     from dgmld_bench.landmarks import LandmarkSet
@@ -27,6 +27,8 @@ SUFFIXES = (".nii.gz", ".nii")
 MAX_VOXELS = 1 << 29  # 512 Mi voxels, an 800³ volume
 _MAX_EXTRA_BYTES = 1 << 20  # header extensions and padding around the voxels
 _MM_PER_UNIT = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
+#: The longest side of a volume is within these, or the unit in its header is in doubt: mice to whole bodies.
+_LONGEST_MM = (20.0, 2500.0)
 _GZIP_LEVEL = 4
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, zlib.error, OverflowError, MemoryError)
 
@@ -38,7 +40,16 @@ def stem(path: Path | str) -> str:
     '7'
     """
     name = Path(path).name
-    return next((name.removesuffix(s) for s in SUFFIXES if name.endswith(s)), name)
+    return next((name[: -len(s)] for s in SUFFIXES if name.lower().endswith(s)), name)
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a file's name is that of a NIfTI volume, in capitals or not.
+
+    >>> is_volume(Path("7.NII.GZ")), is_volume(Path("7.nii.txt"))
+    (True, False)
+    """
+    return path.name.lower().endswith(SUFFIXES)
 
 
 def read_affine_and_shape(path: Path | str) -> tuple[Array, tuple[int, int, int]]:
@@ -76,9 +87,9 @@ def read_volume(path: Path | str) -> tuple[NDArray, Array]:
     header_image = _open(path)
     affine, shape = _geometry(header_image, path)
     header = header_image.header
-    n_bytes = int(header["vox_offset"]) + int(np.prod(shape)) * header.get_data_dtype().itemsize
+    n_bytes = int(header_image.dataobj.offset) + int(np.prod(shape)) * header.get_data_dtype().itemsize
     try:
-        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
+        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
             data = stream.read(n_bytes + _MAX_EXTRA_BYTES)
             if stream.read(1):
                 raise DataError(f"{path}: longer than its header says ({n_bytes:,} bytes); the file is damaged")
@@ -241,10 +252,10 @@ def _open(path: Path | str) -> Any:
     import nibabel as nib
 
     path = Path(path)
-    if not path.name.endswith(SUFFIXES):
+    if not is_volume(path):
         raise DataError(f"{path}: expected a NIfTI file (.nii or .nii.gz)")
     if not path.is_file():
-        raise DataError(f"{path}: no such file")
+        raise DataError(f"{path}: {absence(path)}")
     try:
         image = nib.load(path)
     except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, *_UNREADABLE) as error:
@@ -278,6 +289,60 @@ def _geometry(image: Any, path: Path) -> tuple[Array, tuple[int, int, int]]:
         unit = "unknown"
     scale = np.diag([_MM_PER_UNIT.get(unit, 1.0)] * 3 + [1.0])
     try:
-        return geometry.check_affine(scale @ affine, 3), shape[:3]  # type: ignore[return-value]
+        plain = geometry.check_affine(affine, 3)
+        checked = geometry.check_affine(scale @ affine, 3)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+    longest, as_mm = (float((geometry.voxel_sizes(a) * shape[:3]).max()) for a in (checked, plain))
+    if not _LONGEST_MM[0] <= longest <= _LONGEST_MM[1] and _LONGEST_MM[0] <= as_mm <= _LONGEST_MM[1]:
+        raise DataError(
+            f"{path}: its header gives lengths in {unit}, so that it would be {longest:,.4g} mm long; in mm it would "
+            f"be {as_mm:,.4g} mm: correct the unit in its header"
+        )
+    return checked, shape[:3]  # type: ignore[return-value]
+
+
+def header_remarks(path: Path | str) -> list[str]:
+    """Return where a volume's header contradicts itself about where its voxels are, one sentence each.
+
+    The sform is what is used; points set with a program that goes by the qform, or by the voxel sizes alone, lie
+    elsewhere.
+
+    Raises
+    ------
+    DataError
+        As :func:`read_affine_and_shape`.
+    """
+    image = _open(path)
+    header = image.header
+    shape = _geometry(image, Path(path))[1]
+    if int(header["sform_code"]) <= 0:
+        return []
+    stored = header.get_sform()
+    if int(header["qform_code"]) > 0:
+        try:
+            other = geometry.check_affine(header.get_qform(), 3)
+        except (ValueError, DataError) as error:
+            return [f"its sform is used; its qform cannot be ({error})"]
+        corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(shape) - 1)
+        apart = geometry.index_to_world(stored, corners) - geometry.index_to_world(other, corners)
+        far = float(np.linalg.norm(apart, axis=1).max())
+        if far <= 0.5 * float(geometry.voxel_sizes(stored).min()):
+            return []
+        sizes, others = _sizes(geometry.voxel_sizes(stored)), _sizes(geometry.voxel_sizes(other))
+        return [
+            f"its sform (voxels of {sizes} mm, used) and its qform (voxels of {others} mm) lie up to {far:.3g} units "
+            "apart: write the right one into both"
+        ]
+    pixdim = np.asarray(header["pixdim"][1:4], dtype=float)
+    sizes_mm = geometry.voxel_sizes(stored)
+    if (pixdim > 0).all() and not np.allclose(pixdim, sizes_mm, rtol=0.01):
+        return [
+            f"its sform has voxels of {_sizes(sizes_mm)} mm (used), its pixdim says {_sizes(pixdim)} mm: correct the "
+            "wrong one in its header"
+        ]
+    return []
+
+
+def _sizes(values: ArrayLike) -> str:
+    return " x ".join(f"{v:.3g}" for v in np.asarray(values, dtype=float))

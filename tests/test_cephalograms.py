@@ -74,6 +74,55 @@ def test_decompression_bombs(tmp_path: Path, edge: int) -> None:
         cephalograms.read_film(tmp_path / "bomb.png")
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_pixels_are_taken_as_stored_in_every_format(tmp_path: Path, suffix: str, orientation: int) -> None:
+    stored = np.kron(GREY, np.ones((16, 16), np.uint8))
+    path = tmp_path / f"a.{suffix}"
+    exif = Image.Exif()
+    exif[274] = orientation
+    options = {"tiffinfo": {274: orientation}} if suffix == "tif" else {"exif": exif}
+    Image.fromarray(stored).save(path, **options)
+    assert cephalograms.read_film_size(path) == (64, 48)
+    assert np.abs(cephalograms.read_film(path).astype(int) - stored).max() <= (8 if suffix == "jpg" else 0)
+    remarks = cephalograms.film_remarks(path)
+    assert len(remarks) == (orientation != 1) and all(f"EXIF orientation {orientation}" in r for r in remarks)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_white_is_zero_is_turned_around(tmp_path: Path, kind: type) -> None:
+    grey = GREY.astype(kind) * (1 if kind is np.uint8 else 250)
+    Image.fromarray(grey).save(tmp_path / "a.tif", tiffinfo={262: 0})
+    raw = (tmp_path / "a.tif").read_bytes()
+    with Image.open(tmp_path / "a.tif") as image:
+        assert image.tag_v2[262] == 0
+    expected = grey if grey.tobytes() not in raw else np.iinfo(kind).max - grey  # what the file means by what it holds
+    np.testing.assert_array_equal(cephalograms.read_film(tmp_path / "a.tif"), expected)
+
+
+@pytest.mark.parametrize("tag", [256, 257, 258, 259, 273, 277, 279])
+@pytest.mark.parametrize("damage", ["missing", "type", "count"])
+def test_a_tiff_with_a_damaged_directory_ends_in_one_message(tmp_path: Path, tag: int, damage: str) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(GREY).save(path)
+    raw = bytearray(path.read_bytes())
+    start = int.from_bytes(raw[4:8], "little")
+    for entry in range(start + 2, start + 2 + 12 * int.from_bytes(raw[start : start + 2], "little"), 12):
+        if int.from_bytes(raw[entry : entry + 2], "little") == tag:
+            if damage == "missing":
+                raw[entry : entry + 2] = (65000).to_bytes(2, "little")
+            elif damage == "type":
+                raw[entry + 2 : entry + 4] = (2).to_bytes(2, "little")
+            else:
+                raw[entry + 4 : entry + 8] = (0).to_bytes(4, "little")
+    path.write_bytes(raw)
+    for read in (cephalograms.read_film_size, cephalograms.read_film, cephalograms.film_remarks):
+        try:
+            read(path)
+        except DataError as error:
+            assert str(path) in str(error)
+
+
 def test_isbi_text(tmp_path: Path) -> None:
     path = tmp_path / "001.txt"
     path.write_text("".join(f"{n},{n + 0.5}\r\n" for n in range(19)) + "2\r\n1\r\n")

@@ -163,3 +163,53 @@ def test_mask_must_lie_on_its_image(tmp_path: Path) -> None:
     volumes.write_volume(mask, ARRAY[:, :2], AFFINE)
     with pytest.raises(DataError, match=r"shape \(2, 2, 4\)"):
         volumes.check_mask(image, mask)
+
+
+def head(path: Path, sform: float, qform: float | None = None, pixdim: float | None = None, units: str = "mm") -> Path:
+    """Write 100³ voxels whose forms and voxel sizes need not agree."""
+    image = nib.Nifti1Image(np.zeros((100, 100, 100), np.uint8), np.eye(4))
+    image.set_qform(np.diag([qform or 1.0, qform or 1.0, qform or 1.0, 1]), code=0 if qform is None else 1)
+    image.set_sform(np.diag([sform, sform, sform, 1]), code=1)
+    image.header["qform_code"] = 0 if qform is None else 1
+    image.header["pixdim"][1:4] = pixdim or qform or sform
+    image.header.set_xyzt_units(units)
+    path.write_bytes(image.to_bytes())
+    return path
+
+
+def test_a_header_that_contradicts_itself_is_told_with_both_values(tmp_path: Path) -> None:
+    assert volumes.header_remarks(head(tmp_path / "a.nii", 0.8, 0.8)) == []
+    assert volumes.header_remarks(head(tmp_path / "b.nii", 0.8)) == []
+    (forms,) = volumes.header_remarks(head(tmp_path / "c.nii", 1.6, 0.8))
+    assert "sform (voxels of 1.6 x 1.6 x 1.6 mm, used)" in forms and "qform (voxels of 0.8 x 0.8 x 0.8 mm)" in forms
+    (sizes,) = volumes.header_remarks(head(tmp_path / "d.nii", 1.6, None, 0.8))
+    assert "1.6 x 1.6 x 1.6 mm (used)" in sizes and "pixdim says 0.8 x 0.8 x 0.8 mm" in sizes
+
+
+def test_a_unit_that_makes_a_head_of_eighty_metres_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"lengths in meter, .* 8e\+04 mm long; in mm it would be 80 mm"):
+        volumes.read_affine_and_shape(head(tmp_path / "a.nii", 0.8, 0.8, units="meter"))
+    affine, _ = volumes.read_affine_and_shape(head(tmp_path / "b.nii", 0.0008, 0.0008, units="meter"))
+    np.testing.assert_allclose(np.diag(affine)[:3], 0.8, rtol=1e-6)
+
+
+def test_a_large_header_extension_is_no_damage(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(ARRAY, np.eye(4))
+    image.header.extensions.append(nib.nifti1.Nifti1Extension(6, b"x" * 3_000_000))
+    nib.save(image, tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(volumes.read_volume(tmp_path / "a.nii.gz")[0], ARRAY)
+
+
+def test_names_in_capitals_and_what_is_no_file(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(ARRAY, np.eye(4)), tmp_path / "A.NII.GZ")
+    np.testing.assert_array_equal(volumes.read_volume(tmp_path / "A.NII.GZ")[0], ARRAY)
+    assert volumes.stem(tmp_path / "A.NII.GZ") == "A"
+    (tmp_path / "b.nii").symlink_to(tmp_path / "gone.nii")
+    (tmp_path / "c.nii").mkdir()
+    for name, what in (
+        ("b.nii", "a link to .*gone.nii, which is not there"),
+        ("c.nii", "is a folder"),
+        ("d.nii", "no"),
+    ):
+        with pytest.raises(DataError, match=f"{name}: {what}"):
+            volumes.read_volume(tmp_path / name)

@@ -62,7 +62,7 @@ def _write_case(job: Job, item: Item, folder: Path) -> None:
     for name, points, colour in sets:
         files, missing = _write_points(folder / name, points @ to_ras.T, job.landmark_set)
         for file in files:
-            markup = file.name.removesuffix(markups.SUFFIX)
+            markup = markups.stem(file)
             kind = "Line" if job.landmark_set.biometrics else "Fiducial"
             scene.add(f"{markup} {name}", kind, f"{name}/{file.name}", colour)
         if missing:

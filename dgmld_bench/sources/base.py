@@ -128,9 +128,17 @@ def folders_below(path: Path) -> Iterator[Path]:
     yield from walk(path, 0)
 
 
+def is_utf8(name: str) -> bool:
+    """Whether a file's name, as the system gives it, is UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def visible(folder: Path) -> list[Path]:
-    """Return what lies in a folder, in the order of the numbers in its names, without what nobody put there to see."""
-    found = (p for p in folder.iterdir() if not p.name.startswith(".") and p.name != JUNK)
+    """Return what lies in a folder, in the order of the numbers in its names, without what nobody put there to see.
+
+    Names that are no UTF-8 are left out: no register can hold them. An import says how many there are.
+    """
+    found = (p for p in folder.iterdir() if not p.name.startswith(".") and p.name != JUNK and is_utf8(p.name))
     return sorted(found, key=lambda p: case_sort_key(p.name))
 
 

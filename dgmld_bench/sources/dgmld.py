@@ -65,12 +65,12 @@ def label_files(folder: Path) -> tuple[Path, ...]:
     DataError
         When there are not exactly six files, or no distinct number ends each of their names.
     """
-    files = [p for p in visible(folder) if p.name.endswith(markups.SUFFIX)]
+    files = [p for p in visible(folder) if markups.is_markups(p)]
     if len(files) != len(LINES):
         raise DataError(f"{len(files)} of {len(LINES)} {markups.SUFFIX} files in {folder}")
     numbered: dict[int, Path] = {}
     for path in files:
-        match = re.search(r"(\d{1,9})$", path.name.removesuffix(markups.SUFFIX))
+        match = re.search(r"(\d{1,9})$", markups.stem(path))
         if not match or int(match[1]) in numbered:
             what = "shares its number with another file" if match else "has no number at the end of its name"
             raise DataError(f"{path} {what}, so the order of the six lines is not known")
@@ -210,7 +210,7 @@ def _volumes(folder: Path) -> dict[str, list[Path]]:
     """Return the volumes in a folder, by case."""
     found: dict[str, list[Path]] = defaultdict(list)
     for path in visible(folder):
-        if path.is_file() and path.name.endswith(volumes.SUFFIXES):
+        if path.is_file() and volumes.is_volume(path):
             found[volumes.stem(path)].append(path)
     return found
 
@@ -218,7 +218,7 @@ def _volumes(folder: Path) -> dict[str, list[Path]]:
 def _label_folders(folder: Path) -> dict[str, Path]:
     """Return the folders of cases in a folder, by case; none where none of them holds a markups file."""
     found = {p.name: p for p in visible(folder) if p.is_dir()}
-    return found if any(p.name.endswith(markups.SUFFIX) for f in found.values() for p in visible(f)) else {}
+    return found if any(markups.is_markups(p) for f in found.values() for p in visible(f)) else {}
 
 
 def _read_case(split: str, case_id: str, images: list[Path], labels: Path | None) -> tuple[CaseFiles, list[str]]:

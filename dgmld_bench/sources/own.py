@@ -123,9 +123,9 @@ class Own(Source):
         found: dict[str, list[Path]] = defaultdict(list)
         flat = landmark_set.dimension == 2
         for path in visible(folder):
-            if path.is_file() and (cephalograms.is_film(path) if flat else path.name.endswith(volumes.SUFFIXES)):
+            if path.is_file() and (cephalograms.is_film(path) if flat else volumes.is_volume(path)):
                 found[path.stem if flat else volumes.stem(path)].append(path)
-            elif not path.name.endswith(markups.SUFFIX):
+            elif not markups.is_markups(path):
                 kind = "bmp, png, jpg or tif" if flat else ".nii or .nii.gz"
                 scan.problems.append(self._problem(f"{IMAGES}/{path.name} is not used: expected {kind}"))
         if not found:
@@ -241,7 +241,7 @@ def _place(path: Path) -> Path:
 
 
 def _markups_below(place: Path) -> list[Path]:
-    return [p for folder in folders_below(place) for p in visible(folder) if p.name.endswith(markups.SUFFIX)]
+    return [p for folder in folders_below(place) for p in visible(folder) if markups.is_markups(p)]
 
 
 def _match(cases: Iterable[str], images: dict[str, Path]) -> tuple[dict[str, str], list[str], list[str]]:
@@ -273,7 +273,7 @@ def _match(cases: Iterable[str], images: dict[str, Path]) -> tuple[dict[str, str
 
 def _owner(path: Path, images: dict[str, Path]) -> str | None:
     """Return the case that a markups file belongs to, by its folder's name or the beginning of its own."""
-    stem = path.name.removesuffix(markups.SUFFIX)
+    stem = markups.stem(path)
     if path.parent.name in images:
         return path.parent.name
     fitting = [i for i in images if stem == i or (stem.startswith(i) and not stem[len(i)].isalnum())]
