@@ -19,8 +19,8 @@ from baselines.common.command import DataDir, run_app
 from baselines.common.registry import METHODS, method_of
 from baselines.common.running import ensure_phantom, run_method
 from baselines.meanshape.run import predict as predict_mean_shape
-from dgmld_bench.predictions import Predictions
-from dgmld_bench.scoring import Score, score
+from dgmld_bench.scoring.predictions import Predictions
+from dgmld_bench.scoring.score import Score, score
 from dgmld_bench.splits import get_split, get_track
 
 # Sized for minutes on any two cores, those without bfloat16 too: a coarse grid decoded below the voxel, and few epochs.

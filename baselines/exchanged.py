@@ -23,7 +23,7 @@ import typer
 from baselines.common.command import DataDir, parse_seeds, run_app
 from baselines.common.registry import method_of
 from dgmld_bench.landmarks import CEREBELLUM
-from dgmld_bench.metrics import lengths
+from dgmld_bench.scoring.metrics import lengths
 from dgmld_bench.sources import load_split
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ def predict(
     from baselines.common.predicting import Runtime, choose_device, choose_precision, load_network, predict_points
     from baselines.common.running import make_progress, preparing
     from dgmld_bench.errors import DataError, UsageError
-    from dgmld_bench.predictions import Predictions
+    from dgmld_bench.scoring.predictions import Predictions
     from dgmld_bench.sources import find_split, landmark_set_of
     from dgmld_bench.splits import get_track
 

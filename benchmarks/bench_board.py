@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from dgmld_bench import store, volumes
+from dgmld_bench.formats import volumes
+from dgmld_bench.formats.markups import landmark_paths, write_landmarks
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.leaderboard.publish import SITE, publish
 from dgmld_bench.leaderboard.reported import FILE as REPORTED
-from dgmld_bench.markups import landmark_paths, write_landmarks
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.splits import get_split
-from dgmld_bench.store import CaseFiles, Register
+from dgmld_bench.storage.register import CaseFiles, Register, write_register
 
 COUNTS = (50, 100, 200)
 GOAL_S, GOAL_BYTES = 60, 1_500_000
@@ -43,7 +43,7 @@ def write_references(folder: Path, rng: np.random.Generator) -> Points:
             write_landmarks(source / place / "landmarks", points[name][case], CEREBELLUM)
             lines = tuple(p.as_posix() for p in landmark_paths(place / "landmarks", CEREBELLUM))
             cases.append(CaseFiles(case, name, str(place / "image.nii.gz"), lines))
-    store.write_register(replace(Register("dgmld", source, ()), cases=tuple(cases)))
+    write_register(replace(Register("dgmld", source, ()), cases=tuple(cases)))
     return points
 
 

@@ -19,9 +19,9 @@ from statistics import median
 import numpy as np
 
 from baselines.common.prepare import FULL_SCALE, Cache, PreparedCase, preprocess, window
-from dgmld_bench import store
-from dgmld_bench.importing import import_source
+from dgmld_bench.obtaining.importing import import_source
 from dgmld_bench.sources import load_split
+from dgmld_bench.storage.register import Register, read_register, write_register
 
 GRID = (128, 128, 128)
 SPLITS = ("open-train", "open-val", "open-wu", "open-sb")
@@ -56,13 +56,13 @@ def peak_mib(data_dir: Path) -> float:
     return float(done.stdout)
 
 
-def memory(register: store.Register, folder: Path) -> tuple[float, float]:
+def memory(register: Register, folder: Path) -> tuple[float, float]:
     """Return the peak memory in MiB of preparing a few cases of all centres, and all cases."""
     peaks = []
     for cases in (register.cases[::EVERY], register.cases):
         place = folder / f"memory-{len(cases)}"
         absolute = tuple(replace(c, landmarks=(), image=str(register.path(c.image))) for c in cases)
-        store.write_register(replace(register, folder=place / "atlases", cases=absolute))
+        write_register(replace(register, folder=place / "atlases", cases=absolute))
         peaks.append(peak_mib(place))
     return peaks[0], peaks[1]
 
@@ -123,7 +123,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     for present in SPLITS:
-        if store.read_register("atlases", sys.argv[1]).count(present):
+        if read_register("atlases", sys.argv[1]).count(present):
             Cache(GRID, sys.argv[1]).prepare(present)
     # the high-water mark of this program; getrusage would count the process that started it too
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())

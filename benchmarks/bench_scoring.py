@@ -12,10 +12,10 @@ from statistics import median
 
 import numpy as np
 
-from dgmld_bench import metrics, statistics
-from dgmld_bench.importing import import_source
 from dgmld_bench.landmarks import CEPHALOMETRIC
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.obtaining.importing import import_source
+from dgmld_bench.scoring import metrics, statistics
+from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.splits import get_split
 
 IMPORTS = "import numpy, pandas, scipy.stats, pydantic, rich, typer"

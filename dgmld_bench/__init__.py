@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from dgmld_bench import landmarks
     from dgmld_bench.cases import Case
     from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
-    from dgmld_bench.predictions import Predictions
-    from dgmld_bench.scoring import score
+    from dgmld_bench.scoring.predictions import Predictions
+    from dgmld_bench.scoring.score import score
     from dgmld_bench.sources import load_split
     from dgmld_bench.splits import get_split, get_track
 
@@ -40,8 +40,8 @@ _HOMES = {
     "DataError": "errors",
     "DgmldBenchError": "errors",
     "UsageError": "errors",
-    "Predictions": "predictions",
-    "score": "scoring",
+    "Predictions": "scoring.predictions",
+    "score": "scoring.score",
     "get_split": "splits",
     "get_track": "splits",
 }

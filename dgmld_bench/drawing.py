@@ -12,7 +12,7 @@ from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write
 from dgmld_bench.geometry import NetworkGrid, voxel_sizes
-from dgmld_bench.metrics import radial_errors
+from dgmld_bench.scoring.metrics import radial_errors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

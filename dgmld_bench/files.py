@@ -15,6 +15,9 @@ from typing import IO, Any
 
 from dgmld_bench.errors import DataError, UsageError
 
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
 MAX_JSON_BYTES = 64 * 1024 * 1024
 JUNK = "__MACOSX"  # the folder of resource forks that the Finder adds to an archive
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from dgmld_bench.sources.base import Progress
+    from dgmld_bench.files import Progress
 
 
 def make_console(stderr: bool = False) -> Console:

@@ -13,13 +13,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dgmld_bench import store
-from dgmld_bench.cli.terminal import make_console, progress_bars
 from dgmld_bench.export.card import data_card, split_statistics
 from dgmld_bench.export.croissant import croissant
 from dgmld_bench.files import read_json, write_text
 from dgmld_bench.sources import SOURCE_NAMES, get_source, load_split
 from dgmld_bench.splits import SPLITS
+from dgmld_bench.storage.register import has_register, read_register
+from dgmld_bench.terminal import make_console, progress_bars
 
 FOLDER = Path(__file__).parent / "data"
 STATISTICS = "statistics.json"
@@ -30,9 +30,7 @@ def measure(statistics: dict[str, Any], data_dir: Path | None) -> dict[str, Any]
     measured = {}
     with progress_bars(make_console()) as report:
         for split in SPLITS.values():
-            register = (
-                store.read_register(split.source, data_dir) if store.has_register(split.source, data_dir) else None
-            )
+            register = read_register(split.source, data_dir) if has_register(split.source, data_dir) else None
             if register and register.count(split.name) == split.n_cases:
                 cases = load_split(split.name, data_dir=data_dir)
                 measured[split.name] = split_statistics(

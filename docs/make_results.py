@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from dgmld_bench.comparison import MethodErrors, compare
 from dgmld_bench.files import read_json, write_text
 from dgmld_bench.leaderboard.layouts import PAPER_METHODS
 from dgmld_bench.leaderboard.records import find_record
-from dgmld_bench.statistics import holm
+from dgmld_bench.scoring.comparison import MethodErrors, compare
+from dgmld_bench.scoring.statistics import holm
 from dgmld_bench.text import code_span, duration, signed, table_head, table_row
 
 ROOT = Path(__file__).resolve().parents[1]

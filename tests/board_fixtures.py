@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submission, TrackBoard, Value
-from dgmld_bench.metrics import mean_over_cases, mean_radial_error, success_rates
+from dgmld_bench.scoring.metrics import mean_over_cases, mean_radial_error, success_rates
+from dgmld_bench.scoring.statistics import bootstrap_interval, rank_methods
 from dgmld_bench.splits import get_split, get_track
-from dgmld_bench.statistics import bootstrap_interval, rank_methods
 
 METHODS = ("Baseline", "AugDG", "EdgeDG", "SegDG", "BaPDG")
 BACKBONES = ("unet", "vitpose")

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgmld_bench import geometry, store, volumes
+from dgmld_bench import geometry
 from dgmld_bench.derive import cerebellum
-from dgmld_bench.importing import import_source
-from dgmld_bench.store import CaseFiles, Register
+from dgmld_bench.formats import volumes
+from dgmld_bench.obtaining.importing import import_source
+from dgmld_bench.storage.register import CaseFiles, Register, write_register
 from tests.trees import affines, brain, isbi, write_labels
 
 CASES = {"atlas": 6, "lfc-val": 2, "lfc": 3}
@@ -43,7 +44,7 @@ def brains(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lines = tuple(f"{stem}/L_{8 + place}.mrk.json" for place in (2, 4, 5))
             entry = CaseFiles(str(n), split, f"{stem}.nii.gz", lines, f"{stem}-mask.nii.gz")
             register = replace(register, cases=(*register.cases, entry))
-    store.write_register(register)
+    write_register(register)
     return folder.parent
 
 

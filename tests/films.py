@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from dgmld_bench import geometry
-from dgmld_bench.cephalograms import ISBI_SIZE
+from dgmld_bench.formats.films import ISBI_SIZE
 from dgmld_bench.landmarks import CEPHALOMETRIC
 
 FIRST_NUMBER = {"TrainingData": 1, "Test1Data": 151, "Test2Data": 301}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dgmld_bench.archives import unpack
+from dgmld_bench.storage.archives import unpack
 
 
 def fetch(name: str, version: str, folder: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.sources import load_split
 
 ROOT = Path(__file__).parents[1]

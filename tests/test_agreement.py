@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgmld_bench.agreement import measure_agreement
 from dgmld_bench.cases import Case
 from dgmld_bench.landmarks import CEPHALOMETRIC
+from dgmld_bench.scoring.agreement import measure_agreement
 
 
 def case(case_id: str, annotations: dict[str, dict[int, list[float]]]) -> Case:

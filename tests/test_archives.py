@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from dgmld_bench.archives import BrokenArchiveError, Budget, unpack
 from dgmld_bench.errors import DataError
+from dgmld_bench.storage.archives import BrokenArchiveError, Budget, unpack
 from tests import rar
 
 FILES = {"train/1.nii.gz": b"one", "train_label/1/L_8.mrk.json": b"{}", "read me.txt": b"hello"}
@@ -134,7 +134,9 @@ def test_compressed_rar_files(tmp_path: Path, pack: Callable[[str, bytes], bytes
 def test_without_a_program_for_rar_it_says_what_to_install(tmp_path: Path) -> None:
     packed = rar.compressed_rar("1.txt", rar.COUNTED)
     write(tmp_path / "a.rar", packed)
-    code = "from pathlib import Path; from dgmld_bench.archives import unpack; unpack(Path('a.rar'), Path('out'))"
+    code = (
+        "from pathlib import Path; from dgmld_bench.storage.archives import unpack; unpack(Path('a.rar'), Path('out'))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PATH": "", "PYTHONPATH": str(Path(__file__).parents[1])},

@@ -18,17 +18,18 @@ from scipy import fft, ndimage
 from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
-from dgmld_bench import geometry, markups, store, volumes
+from dgmld_bench import geometry
 from dgmld_bench.audit import Audit, audit, checks, shapes
 from dgmld_bench.audit.findings import Place
 from dgmld_bench.audit.report import write_report
 from dgmld_bench.cli.app import build_app
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.importing import import_source
+from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
+from dgmld_bench.obtaining.importing import import_source
 from dgmld_bench.phantom import simulate
 from dgmld_bench.sources import load_split
-from dgmld_bench.store import CaseFiles, Register
+from dgmld_bench.storage.register import CaseFiles, Register, read_register, write_register
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 SPLITS = {"atlas": "phantom-train", "lfc": "phantom-source"}
@@ -63,7 +64,7 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
             entry = CaseFiles(str(n), split, f"{place}/image.nii.gz", lines, centre=split, info=info)
             write_case(folder, entry, head.render()[0], head.affine, head.landmarks)
             cases.append(entry)
-    store.write_register(Register("dgmld", folder, tuple(cases)))
+    write_register(Register("dgmld", folder, tuple(cases)))
     return folder.parent
 
 
@@ -73,7 +74,7 @@ def defects(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("defects")
     folder = data / "dgmld"
     shutil.copytree(heads / "dgmld", folder)
-    register = store.read_register("dgmld", data)
+    register = read_register("dgmld", data)
     files = {(c.split, c.id): c for c in register.cases}
 
     def read(split: str, case: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -117,7 +118,7 @@ def defects(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     volumes.write_volume(folder / extra.image, image[::-1].copy(), affine)  # mirrored: the same subject
     hostile = replace(files["lfc", "9"], id=HOSTILE, image="hostile.nii.gz")
     volumes.write_volume(folder / hostile.image, np.full_like(image, 7), affine)
-    store.write_register(replace(register, cases=(*register.cases, extra, hostile)))
+    write_register(replace(register, cases=(*register.cases, extra, hostile)))
     return data
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgmld_bench import volumes
 from dgmld_bench.cases import Case
 from dgmld_bench.export.card import data_card, split_statistics
 from dgmld_bench.files import read_json
+from dgmld_bench.formats import volumes
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
 from dgmld_bench.sources import SOURCE_NAMES, get_source
 from dgmld_bench.splits import get_split

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.sources import load_split
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dgmld_bench.comparison import MethodErrors, compare, draw_comparison
 from dgmld_bench.errors import DataError
 from dgmld_bench.landmarks import CEREBELLUM
-from dgmld_bench.statistics import holm, paired_difference
+from dgmld_bench.scoring.comparison import MethodErrors, compare, draw_comparison
+from dgmld_bench.scoring.statistics import holm, paired_difference
 
 IDS = tuple(str(i) for i in range(1, 21))
 ERRORS = np.random.default_rng(3).gamma(2, size=(2, 20, 6))

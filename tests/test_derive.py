@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from dgmld_bench import derive, volumes
+from dgmld_bench import derive
 from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.formats import volumes
 from tests.trees import brain
 
 RAS = np.array([[0.8, 0, 0, -24], [0, 0.8, 0, -29], [0, 0, 0.8, -22], [0, 0, 0, 1.0]])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dgmld_bench.download import PART, Patience, RemoteFile, Transfer, fetch_files
 from dgmld_bench.errors import DataError
+from dgmld_bench.storage.download import PART, Patience, RemoteFile, Transfer, fetch_files
 from tests import servers
 from tests.servers import Site, serve
 

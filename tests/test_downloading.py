@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from dgmld_bench import store, volumes
-from dgmld_bench.download import Patience, RemoteFile
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import sha256_file
-from dgmld_bench.importing import NothingUsableError
-from dgmld_bench.obtaining import INCOMING, Obtained, download_source
+from dgmld_bench.formats import volumes
+from dgmld_bench.obtaining.downloading import INCOMING, Obtained, download_source
+from dgmld_bench.obtaining.importing import NothingUsableError
 from dgmld_bench.sources import atlases, get_source, load_split
 from dgmld_bench.sources.isbi import Isbi
 from dgmld_bench.splits import get_split
+from dgmld_bench.storage import folders
+from dgmld_bench.storage.download import Patience, RemoteFile
 from tests import rar, servers, trees
 from tests.servers import Hub, Site, serve, serve_hub
 from tests.test_archives import tarred, tree, zipped
@@ -237,9 +238,9 @@ def test_a_disk_too_small_for_the_release(hub: Hub, small_disk: Path) -> None:
 
 
 def test_two_downloads_at_once(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(folders, "LOCK_TIMEOUT_S", 0.05)
     (tmp_path / "dgmld").mkdir()
-    with FileLock(tmp_path / "dgmld" / store.LOCK), pytest.raises(DataError, match="is at work there; wait"):
+    with FileLock(tmp_path / "dgmld" / folders.LOCK), pytest.raises(DataError, match="is at work there; wait"):
         get(hub, tmp_path)
     assert not hub.requests
 

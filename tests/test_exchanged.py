@@ -12,7 +12,7 @@ from baselines.exchanged import exchanged
 from baselines.predict import predict
 from dgmld_bench.errors import UsageError
 from dgmld_bench.files import read_json
-from dgmld_bench.importing import import_source
+from dgmld_bench.obtaining.importing import import_source
 from tests.command import run_script
 
 REAL = os.environ.get("DGMLD_BENCH_REAL_DATA", "")

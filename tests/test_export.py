@@ -12,12 +12,14 @@ import pytest
 from scipy import ndimage
 from typer.testing import CliRunner
 
-from dgmld_bench import Predictions, geometry, load_split, markups, store, volumes
+from dgmld_bench import Predictions, geometry, load_split
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.export import FORMATS, export
 from dgmld_bench.export.nnlandmark import label_map
-from dgmld_bench.importing import import_source
+from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
+from dgmld_bench.obtaining.importing import import_source
+from dgmld_bench.storage.register import read_register
 from tests.trees import isbi
 
 datasets = pytest.importorskip("datasets", reason="datasets is not installed (extra 'export')")
@@ -239,7 +241,7 @@ def test_scenes_of_films_put_points_on_their_pixels(painted: Path, tmp_path: Pat
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_failure_leaves_nothing_behind(brains: Path, tmp_path: Path, format: str) -> None:
     shutil.copytree(brains, tmp_path / "data", ignore=shutil.ignore_patterns("cache"))
-    register = store.read_register("dgmld", tmp_path / "data")
+    register = read_register("dgmld", tmp_path / "data")
     second = register.cases_of("atlas")[1]
     register.path(second.image if format != "parquet" else second.landmarks[0]).write_bytes(b"damaged")
     (tmp_path / "out").mkdir()

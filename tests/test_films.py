@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dgmld_bench import geometry
-from dgmld_bench.cephalograms import ISBI_SIZE
-from dgmld_bench.importing import import_source
+from dgmld_bench.formats.films import ISBI_SIZE
+from dgmld_bench.obtaining.importing import import_source
 from tests import films
 
 

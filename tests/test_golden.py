@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import dgmld_bench as db
-from dgmld_bench import metrics
-from dgmld_bench.importing import import_source
+from dgmld_bench.obtaining.importing import import_source
+from dgmld_bench.scoring import metrics
 
 REAL = os.environ.get("DGMLD_BENCH_REAL_DATA", "")
 pytestmark = pytest.mark.skipif(

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dgmld_bench.cli.app import build_app
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.splits import get_split
 
 SPLIT = "phantom-source"

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgmld_bench import derive, markups, volumes
+from dgmld_bench import derive
 from dgmld_bench.errors import DataError
-from dgmld_bench.importing import import_source
-from dgmld_bench.label_maps import derive_folder, find_label_maps
+from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEREBELLUM
+from dgmld_bench.obtaining.importing import import_source
+from dgmld_bench.obtaining.label_maps import derive_folder, find_label_maps
 from dgmld_bench.sources import find_split
 from tests.trees import brain
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dgmld_bench import markups
 from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.formats import markups
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
 from tests.trees import write_mrk
 

@@ -8,7 +8,7 @@ import pytest
 from baselines.common.config import get_preset
 from baselines.common.registry import METHODS, method_of
 from baselines.common.running import run_method
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.sources import load_split
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dgmld_bench import metrics
+from dgmld_bench.scoring import metrics
 
 ERRORS = hnp.arrays(np.float64, (4, 3), elements=st.floats(0, 50))
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgmld_bench.archives import BrokenArchiveError, names_in
 from dgmld_bench.errors import DataError
-from dgmld_bench.importing import NothingUsableError, import_source
-from dgmld_bench.manifest import find_differences, read_manifest
+from dgmld_bench.obtaining.importing import NothingUsableError, import_source
 from dgmld_bench.sources import load_split
+from dgmld_bench.storage.archives import BrokenArchiveError, names_in
+from dgmld_bench.storage.manifest import find_differences, read_manifest
 from tests.trees import dgmld_release, isbi
 
 LFC = ["1", "10"]

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dgmld_bench.parts import MIN_CASES, N_FOLDS, errors_without_offset, offset_intervals, take_apart
-from dgmld_bench.statistics import bootstrap_interval
+from dgmld_bench.scoring.parts import MIN_CASES, N_FOLDS, errors_without_offset, offset_intervals, take_apart
+from dgmld_bench.scoring.statistics import bootstrap_interval
 
 
 def shares(parts):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgmld_bench import derive, geometry, load_split, store
+from dgmld_bench import derive, geometry, load_split
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import sha256_file
 from dgmld_bench.phantom import PATHOLOGIES, simulate
@@ -18,6 +18,7 @@ from dgmld_bench.phantom.rendering import Canvas, paint
 from dgmld_bench.phantom.shapes import Ellipsoid, carve, join, rotation, tube
 from dgmld_bench.sources.phantom import SOURCE, Phantom
 from dgmld_bench.splits import get_split
+from dgmld_bench.storage.register import has_register, read_register, write_register
 
 TCD1, TCD2, HDV1, HDV2, ADV1, ADV2 = range(6)
 UNMOVED = Pose(np.zeros(3), np.zeros(3), np.ones(3), np.zeros((1, 3)), np.zeros((1, 3)), np.zeros(1))
@@ -265,7 +266,7 @@ def test_an_interrupted_run_goes_on_and_keeps_what_is_complete(tmp_path: Path) -
 
     with pytest.raises(Interrupt):
         Tiny().generate(tmp_path, progress=stop)
-    assert not store.has_register("phantom", tmp_path)
+    assert not has_register("phantom", tmp_path)
     first = tmp_path / "phantom" / "phantom-train" / "1"
     kept = (first / "image.nii.gz").stat().st_mtime_ns
     (tmp_path / "phantom" / "phantom-val" / "1" / "landmarks" / "HDV.mrk.json").unlink()
@@ -293,7 +294,7 @@ def test_files_of_another_version_and_damaged_ones_are_made_anew(generated: Path
 
 
 def test_small_after_full_takes_nothing_away(generated: Path) -> None:
-    register = store.read_register("phantom", generated)
+    register = read_register("phantom", generated)
     asked: list[int] = []
 
     class Full(Tiny):
@@ -301,18 +302,18 @@ def test_small_after_full_takes_nothing_away(generated: Path) -> None:
             asked.append(size == "full")
             return [(s, "1") for s in self.splits]
 
-    store.write_register(replace(register, options={"size": "full"}))
+    write_register(replace(register, options={"size": "full"}))
     try:
         assert Full().generate(generated, size="small").options == {"size": "full"}
         assert asked[-1]
     finally:
-        store.write_register(register)
+        write_register(register)
 
 
 def test_one_generation_at_a_time(generated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from filelock import FileLock
 
-    monkeypatch.setattr("dgmld_bench.store.LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("dgmld_bench.storage.folders.LOCK_TIMEOUT_S", 0.05)
     with FileLock(generated / "phantom" / ".lock"), pytest.raises(DataError, match="is at work there; wait"):
         Tiny().generate(generated)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dgmld_bench import geometry
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
-from dgmld_bench.plausibility import explain_outside, find_remarks, outside
+from dgmld_bench.sources.plausibility import explain_outside, find_remarks, outside
 from tests.trees import affines
 
 # right to left, top to bottom, front to back, in a volume whose corner is the origin

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.formats.point_tables import format_point_table, read_point_table
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
-from dgmld_bench.point_tables import format_point_table, read_point_table
 
 
 def test_points_by_case_and_annotator(tmp_path: Path) -> None:

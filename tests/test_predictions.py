@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
-from dgmld_bench.predictions import Predictions, find_missing, json_schema, read_predictions
+from dgmld_bench.scoring.predictions import Predictions, find_missing, json_schema, read_predictions
 from dgmld_bench.splits import get_split
 
 EXAMPLE = {

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from baselines.common import prepare
 from baselines.common.prepare import FULL_SCALE, Cache, preprocess, preprocess_mask, resample, spline_matrix, window
-from dgmld_bench import store, volumes
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, ReferenceWithheldError
+from dgmld_bench.formats import volumes
 from dgmld_bench.landmarks import CEREBELLUM
-from dgmld_bench.store import CaseFiles, Register
+from dgmld_bench.storage.register import CaseFiles, Register, write_register
 from tests.trees import PAINTED, affines, paint
 
 GRID = (16, 16, 16)
@@ -124,7 +124,7 @@ def data(tmp_path: Path) -> Path:
         image, _ = paint(affine)
         volumes.write_volume(folder / f"{n}.nii.gz", image, affine)
         files.append(CaseFiles(n, "lfc", f"{n}.nii.gz", (), f"{n}.nii.gz"))
-    store.write_register(Register("dgmld", folder, tuple(files)))
+    write_register(Register("dgmld", folder, tuple(files)))
     return tmp_path / "data"
 
 

@@ -6,27 +6,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgmld_bench import store
 from dgmld_bench.errors import DataError, ReferenceWithheldError, UsageError
-from dgmld_bench.importing import NothingUsableError, import_source
+from dgmld_bench.obtaining.importing import NothingUsableError, import_source
 from dgmld_bench.sources import find_split, load_split
-from dgmld_bench.store import CaseFiles, Problem, Register
+from dgmld_bench.storage import folders
+from dgmld_bench.storage.register import REGISTER, CaseFiles, Problem, Register, read_register, write_register
 from tests.trees import dgmld_release, isbi
 
 
 def test_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DGMLD_BENCH_DATA", str(tmp_path / "env"))
-    assert store.data_dir() == tmp_path / "env"
-    assert store.data_dir(tmp_path) == tmp_path
+    assert folders.data_dir() == tmp_path / "env"
+    assert folders.data_dir(tmp_path) == tmp_path
     monkeypatch.setenv("DGMLD_BENCH_DATA", "")
-    assert store.data_dir().name == "dgmld-bench"
+    assert folders.data_dir().name == "dgmld-bench"
 
 
 def test_register_round_trip(tmp_path: Path) -> None:
     case = CaseFiles("10", "isbi", "/a/10.bmp", ("/a/s.txt", "/a/j.txt"), None, "c", {"age": 3})
     register = Register("isbi", tmp_path / "isbi", (case, CaseFiles("9", "isbi", "b")), (Problem("x", "y"),), {"o": 1})
-    store.write_register(register)
-    back = store.read_register("isbi", tmp_path)
+    write_register(register)
+    back = read_register("isbi", tmp_path)
     assert back == register
     assert [c.id for c in back.cases_of("isbi")] == ["9", "10"]
     assert back.path("b") == tmp_path / "isbi" / "b" and back.path("/a/10.bmp") == Path("/a/10.bmp")
@@ -44,11 +44,11 @@ def test_register_round_trip(tmp_path: Path) -> None:
     ],
 )
 def test_registers_of_another_kind(tmp_path: Path, change: dict) -> None:
-    store.write_register(Register("isbi", tmp_path / "isbi", ()))
-    path = tmp_path / "isbi" / store.REGISTER
+    write_register(Register("isbi", tmp_path / "isbi", ()))
+    path = tmp_path / "isbi" / REGISTER
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match="import or download the source again"):
-        store.read_register("isbi", tmp_path)
+        read_register("isbi", tmp_path)
 
 
 def test_what_is_absent_says_how_to_get_it(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_what_is_absent_says_how_to_get_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["own", "own/", "own/../x", "own/A", "own/a/b", "isbi/x"])
 def test_names_that_are_no_source(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="no name of a source"):
-        store.source_dir(name, tmp_path)
+        folders.source_dir(name, tmp_path)
 
 
 def test_references_of_test_splits_are_withheld(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_two_imports_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     isbi(tmp_path / "source", [151])
     (tmp_path / "isbi").mkdir()
-    monkeypatch.setattr("dgmld_bench.store.LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("dgmld_bench.storage.folders.LOCK_TIMEOUT_S", 0.05)
     with FileLock(tmp_path / "isbi/.lock"), pytest.raises(DataError, match="is at work there; wait"):
         import_source("isbi", tmp_path / "source", data_dir=tmp_path)
 

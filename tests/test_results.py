@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dgmld_bench.comparison import compare
 from dgmld_bench.leaderboard.records import find_record
+from dgmld_bench.scoring.comparison import compare
 
 ROOT = Path(__file__).parents[1]
 

@@ -25,7 +25,7 @@ from baselines.meanshape.run import predict as predict_mean_shape
 from dgmld_bench.errors import DataError, ReferenceWithheldError, UsageError
 from dgmld_bench.files import read_json
 from dgmld_bench.geometry import NetworkGrid
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.sources import load_split
 from dgmld_bench.splits import get_track
 

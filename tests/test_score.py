@@ -9,8 +9,8 @@ from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.geometry import flip_ras_lps, world_to_index
 from dgmld_bench.landmarks import CEREBELLUM
-from dgmld_bench.predictions import Predictions
-from dgmld_bench.scoring import Reference, score_against
+from dgmld_bench.scoring.predictions import Predictions
+from dgmld_bench.scoring.score import Reference, score_against
 from dgmld_bench.splits import get_split
 
 IDS = ("1", "2", "3", "4")

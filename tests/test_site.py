@@ -405,7 +405,7 @@ def test_comparison_says_what_the_errors_say(desktop: Visit, small: Path) -> Non
     assert f"A is better in {np.sum(per_case[0] < per_case[1])} of 55 cases" in verdict.inner_text()
     assert "BaPDG · unet has the smaller error than Baseline · unet" in verdict.inner_text()
     low, high = (float(v.replace("−", "-")) for v in re.findall(r"[−+]\d+\.\d+", verdict.inner_text())[1:3])
-    from dgmld_bench.statistics import paired_difference
+    from dgmld_bench.scoring.statistics import paired_difference
 
     interval = paired_difference(a.errors_mm, b.errors_mm).ci95_mm
     assert interval is not None

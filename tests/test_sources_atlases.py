@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dgmld_bench import derive
-from dgmld_bench.importing import NothingUsableError, import_source
+from dgmld_bench.obtaining.importing import NothingUsableError, import_source
 from dgmld_bench.sources import load_split
 from dgmld_bench.sources.atlases import gestational_age_weeks, published_files
 from dgmld_bench.splits import get_track

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgmld_bench.agreement import measure_agreement
-from dgmld_bench.download import Patience, RemoteFile
 from dgmld_bench.errors import DataError
-from dgmld_bench.importing import NothingUsableError, import_source
-from dgmld_bench.labelme import read_labelme
-from dgmld_bench.obtaining import download_source
+from dgmld_bench.formats.labelme import read_labelme
+from dgmld_bench.obtaining.downloading import download_source
+from dgmld_bench.obtaining.importing import NothingUsableError, import_source
+from dgmld_bench.obtaining.upkeep import verify_source
+from dgmld_bench.scoring.agreement import measure_agreement
 from dgmld_bench.sources import hamedan, load_split
 from dgmld_bench.splits import get_split
-from dgmld_bench.upkeep import verify_source
+from dgmld_bench.storage.download import Patience, RemoteFile
 from tests import trees
 from tests.servers import Site, serve
 from tests.test_archives import tree

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dgmld_bench.importing import import_source
+from dgmld_bench.obtaining.importing import import_source
 from dgmld_bench.sources import load_split
-from dgmld_bench.store import Register
+from dgmld_bench.storage.register import Register
 from tests.trees import isbi
 
 

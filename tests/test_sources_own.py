@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dgmld_bench import geometry, markups, volumes
+from dgmld_bench import geometry
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.importing import import_source
+from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
-from dgmld_bench.predictions import Predictions
-from dgmld_bench.scoring import score
+from dgmld_bench.obtaining.importing import import_source
+from dgmld_bench.scoring.predictions import Predictions
+from dgmld_bench.scoring.score import score
 from dgmld_bench.sources import find_split, load_split
-from dgmld_bench.store import Register, read_register
+from dgmld_bench.storage.register import Register, read_register
 from tests.films import film
 from tests.trees import affines, paint, write_mrk
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dgmld_bench import metrics, statistics
 from dgmld_bench.errors import DataError
+from dgmld_bench.scoring import metrics, statistics
 
 RNG = np.random.default_rng(7)
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from baselines.sweep import sweep
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring.predictions import Predictions
 from tests import slurm
 from tests.command import run_script
 

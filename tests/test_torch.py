@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from dgmld_bench import geometry, load_split, store, volumes
-from dgmld_bench.store import CaseFiles, Register
+from dgmld_bench import geometry, load_split
+from dgmld_bench.formats import volumes
+from dgmld_bench.storage.register import CaseFiles, Register, write_register
 from dgmld_bench.torch import LandmarkDataset
 from tests.trees import affines, write_labels
 
@@ -42,7 +43,7 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_labels(folder / str(n), geometry.index_to_world(affine, index), "LPS")
         lines = tuple(f"{n}/L_{8 + place}.mrk.json" for place in (2, 4, 5))
         register = replace(register, cases=(*register.cases, CaseFiles(str(n), "atlas", f"{n}.nii.gz", lines)))
-    store.write_register(register)
+    write_register(register)
     return folder.parent
 
 

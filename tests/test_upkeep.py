@@ -10,12 +10,13 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from dgmld_bench import store
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.importing import import_source
-from dgmld_bench.obtaining import INCOMING
+from dgmld_bench.obtaining.downloading import INCOMING
+from dgmld_bench.obtaining.importing import import_source
+from dgmld_bench.obtaining.upkeep import Checked, list_contents, remove_source, sources_on_disk, verify_source
 from dgmld_bench.sources.phantom import Phantom
-from dgmld_bench.upkeep import Checked, list_contents, remove_source, sources_on_disk, verify_source
+from dgmld_bench.storage import folders
+from dgmld_bench.storage.register import CaseFiles, Register, read_register, write_register
 from tests import trees
 from tests.test_archives import tree
 
@@ -143,10 +144,10 @@ def test_removing_follows_no_link(release: Path, tmp_path: Path) -> None:
     (place,) = (data / "isbi").glob("files-*")
     (place / "link").symlink_to(other)
     (data / "isbi/files-0123456789ab").symlink_to(other)
-    register = store.read_register("isbi", data)
+    register = read_register("isbi", data)
     outside = os.path.relpath(other / "precious.txt", data / "isbi")
-    case = store.CaseFiles("x", "isbi", outside)
-    store.write_register(store.Register("isbi", data / "isbi", (*register.cases, case), (), {}))
+    case = CaseFiles("x", "isbi", outside)
+    write_register(Register("isbi", data / "isbi", (*register.cases, case), (), {}))
     remove_source("isbi", data)
     assert tree(other) == {"precious.txt": b"mine"}
     data.joinpath("isbi").symlink_to(other)
@@ -160,10 +161,10 @@ def test_removing_follows_no_link(release: Path, tmp_path: Path) -> None:
 
 
 def test_removing_does_not_interfere(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(folders, "LOCK_TIMEOUT_S", 0.05)
     data = tmp_path / "data"
     import_source("isbi", release, copy=True, data_dir=data)
-    with FileLock(data / "isbi" / store.LOCK), pytest.raises(DataError, match="is at work there; wait"):
+    with FileLock(data / "isbi" / folders.LOCK), pytest.raises(DataError, match="is at work there; wait"):
         remove_source("isbi", data)
     assert verify(data).hashed == 12
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring.predictions import Predictions
+from dgmld_bench.scoring.validation import find_problems
 from dgmld_bench.splits import get_split
-from dgmld_bench.validation import find_problems
 
 
 def whole(split="phantom-feta", track="phantom", seeds=(0,), ids=None):

@@ -7,8 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dgmld_bench import volumes
 from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.formats import volumes
 from tests.trees import affines
 
 ARRAY = np.arange(24, dtype=np.int16).reshape(2, 3, 4)

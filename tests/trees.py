@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dgmld_bench import geometry, volumes
+from dgmld_bench import geometry
 from dgmld_bench.derive import FIDON_TO_FETA
+from dgmld_bench.formats import volumes
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
 
 LINES = ("CBD", "BBD", "TCD", "FOD", "HDV", "ADV")

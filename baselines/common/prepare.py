@@ -26,12 +26,13 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from dgmld_bench import store
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import atomic_write, read_json, write_json
 from dgmld_bench.geometry import NetworkGrid
-from dgmld_bench.sources import find_split, load_split, read_register
+from dgmld_bench.sources import find_split, load_split, open_register
+from dgmld_bench.storage import folders
+from dgmld_bench.storage.register import CaseFiles
 
 VERSION = 1
 FULL_SCALE = 65535
@@ -176,7 +177,7 @@ class Cache:
 
     def __init__(self, grid_shape: Sequence[int], data_dir: Path | str | None = None) -> None:
         self.grid_shape = tuple(grid_shape)
-        self.data_dir = store.data_dir(data_dir)
+        self.data_dir = folders.data_dir(data_dir)
         self.folder = self.data_dir / "cache"
         if not os.access(self.data_dir, os.W_OK):  # data that several people share
             of = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:16]
@@ -217,11 +218,11 @@ class Cache:
             When the split is not on disk or a case cannot be prepared.
         """
         found = find_split(split, self.data_dir)
-        register = read_register(found.source, self.data_dir)
+        register = open_register(found.source, self.data_dir)
         files = register.cases_of(split)
         cases = load_split(split, references=references, data_dir=self.data_dir)
 
-        def one(entry: store.CaseFiles) -> PreparedCase:
+        def one(entry: CaseFiles) -> PreparedCase:
             case = cases.by_id(entry.id)
             image, grid = self._image(case, register.path(entry.image))
             mask = self._mask(case, register.path(entry.mask) if entry.mask else None) if masks else None

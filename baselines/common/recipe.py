@@ -26,7 +26,7 @@ from baselines.common.trainer import Epoch, Stage, train
 from baselines.common.versions import versions
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import json_type, read_json, write_json
-from dgmld_bench.metrics import mean_radial_error, radial_errors
+from dgmld_bench.scoring.metrics import mean_radial_error, radial_errors
 from dgmld_bench.splits import get_track
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from rich.table import Column
 from baselines.common.config import Precision, Preset, get_preset
 from baselines.common.method import Method
 from baselines.common.versions import require_training, versions
-from dgmld_bench import store
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write, read_json, write_json
-from dgmld_bench.predictions import Predictions, Run
+from dgmld_bench.scoring.predictions import Predictions, Run
 from dgmld_bench.sources import load_split
 from dgmld_bench.splits import Track, get_split, get_track
+from dgmld_bench.storage.register import has_register
 
 if TYPE_CHECKING:
     from torch import nn
@@ -129,7 +129,7 @@ def run_method(
 
 def ensure_phantom(track: Track, data_dir: Path | None) -> None:
     """Generate the small phantom where the phantom track is asked for and there is none."""
-    if track.name != "phantom" or store.has_register("phantom", data_dir):
+    if track.name != "phantom" or has_register("phantom", data_dir):
         return
     from dgmld_bench.sources import get_source
 
@@ -265,7 +265,7 @@ def print_scores(results: Predictions, splits: list[str], data_dir: Path | None)
     """Print the scores of splits, one row each."""
     from rich.table import Table
 
-    from dgmld_bench.scoring import score
+    from dgmld_bench.scoring.score import score
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     for heading in ("split", "domain", "cases", r"MRE \[mm]", "95 % interval", "SDR@2", "SDR@4"):

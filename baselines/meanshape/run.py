@@ -19,7 +19,7 @@ from baselines.common.command import DataDir, TrackName, run_app
 from baselines.common.running import ensure_phantom, print_scores, splits_on_disk
 from dgmld_bench.cases import Case
 from dgmld_bench.geometry import NetworkGrid
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.sources import load_split
 from dgmld_bench.splits import get_track
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dgmld_bench import store
 from dgmld_bench.audit import checks
 from dgmld_bench.audit.findings import Audit, Finding, Place, in_order
 from dgmld_bench.audit.near import near_duplicates
@@ -13,6 +12,8 @@ from dgmld_bench.audit.observe import Observation, observe
 from dgmld_bench.errors import DataError
 from dgmld_bench.sources import find_split, landmark_set_of, load_split
 from dgmld_bench.splits import TRACKS, Split, get_track
+from dgmld_bench.storage import folders
+from dgmld_bench.storage.register import has_register
 
 Progress = Callable[[str, int, int], None]
 
@@ -40,13 +41,13 @@ def audit(
         When nothing of it is on disk; the message says how to get it.
     """
     splits = splits_of(target, data_dir)
-    here = [s for s in splits if store.has_register(s.source, data_dir)]
+    here = [s for s in splits if has_register(s.source, data_dir)]
     lists = {s.name: load_split(s.name, references=True, data_dir=data_dir) for s in here}
     here = [s for s in here if len(lists[s.name])]
     if not here:
         from dgmld_bench.sources import how_to_get
 
-        raise DataError(f"no case of '{target}' is in {store.data_dir(data_dir)}. {how_to_get(splits[0].source)}")
+        raise DataError(f"no case of '{target}' is in {folders.data_dir(data_dir)}. {how_to_get(splits[0].source)}")
     landmarks = landmark_set_of(here[0], data_dir)
     roles = {s.name: s.role for s in here}
     total = sum(len(lists[s.name]) for s in here)
@@ -99,4 +100,4 @@ def splits_of(target: str, data_dir: Path | str | None = None) -> list[Split]:
         if track.landmarks == landmarks
         for name in (track.train, track.validation)
     ]
-    return [centre, *(s for s in learnt if store.has_register(s.source, data_dir) and s.reference != "simulated")]
+    return [centre, *(s for s in learnt if has_register(s.source, data_dir) and s.reference != "simulated")]

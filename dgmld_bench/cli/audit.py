@@ -62,23 +62,25 @@ def audit(
     """
     from functools import partial
 
-    from dgmld_bench import store
     from dgmld_bench.audit import audit as run_audit
     from dgmld_bench.audit.report import REPORT_SHOWS, write_report
-    from dgmld_bench.cli.terminal import make_console, progress_bars
     from dgmld_bench.errors import DataError
     from dgmld_bench.files import refuse_checkout
+    from dgmld_bench.storage import folders
+    from dgmld_bench.terminal import make_console, progress_bars
 
     targets = [track] if track else _on_disk(data_dir)
     if not targets:
-        raise DataError(f"there is no data in {store.data_dir(data_dir)}; `dgmld-bench datasets` says how to get some")
+        raise DataError(
+            f"there is no data in {folders.data_dir(data_dir)}; `dgmld-bench datasets` says how to get some"
+        )
     quiet = json is not None and str(json) == "-"
     console = make_console(stderr=quiet)
-    folders = {t: _folder(t, out, len(targets), data_dir) for t in targets}
-    for folder in folders.values():
+    places = {t: _folder(t, out, len(targets), data_dir) for t in targets}
+    for folder in places.values():
         refuse_checkout(folder, REPORT_SHOWS)
     audits = []
-    for target, folder in folders.items():
+    for target, folder in places.items():
         with progress_bars(console) as report:
             found = run_audit(target, data_dir=data_dir, progress=report)
             path = write_report(
@@ -99,23 +101,23 @@ def audit(
 
 def _on_disk(data_dir: Path | None) -> list[str]:
     """Return the tracks and own centres of which something is on disk."""
-    from dgmld_bench import store
     from dgmld_bench.splits import TRACKS, get_split
+    from dgmld_bench.storage.register import has_register, own_sources
 
     tracks = [
         name
         for name, track in TRACKS.items()
-        if any(store.has_register(get_split(s).source, data_dir) for s in track.split_names)
+        if any(has_register(get_split(s).source, data_dir) for s in track.split_names)
     ]
-    return [*tracks, *store.own_sources(data_dir)]
+    return [*tracks, *own_sources(data_dir)]
 
 
 def _folder(target: str, out: Path | None, count: int, data_dir: Path | None) -> Path:
-    from dgmld_bench import store
+    from dgmld_bench.storage import folders
 
     name = target.replace("/", "-")
     if out is None:
-        return store.data_dir(data_dir) / "audit" / name
+        return folders.data_dir(data_dir) / "audit" / name
     return out if count == 1 else out / name
 
 

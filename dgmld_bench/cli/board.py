@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, file_argument
-from dgmld_bench.cli.terminal import make_console, progress_bars
+from dgmld_bench.terminal import make_console, progress_bars
 
 if TYPE_CHECKING:
-    from dgmld_bench.predictions import Predictions
+    from dgmld_bench.scoring.predictions import Predictions
 
 Root = Annotated[
     Path, typer.Option("--root", help="The repository: the folder that holds submissions/ and leaderboard/.")
@@ -160,7 +160,7 @@ def submit(
     from dgmld_bench.errors import DataError, UsageError
     from dgmld_bench.files import write_json
     from dgmld_bench.leaderboard.submissions import FOLDER, SIDECAR, find_faults, quote_run, submission_id
-    from dgmld_bench.predictions import Predictions
+    from dgmld_bench.scoring.predictions import Predictions
     from dgmld_bench.splits import SPLITS
 
     _check_root(root)
@@ -199,7 +199,7 @@ def submit(
 def _declare(predictions: Predictions, declared: dict[str, str | list[str]]) -> Predictions:
     """Return predictions that also say these things; UsageError where they say something else already."""
     from dgmld_bench.errors import DataError, UsageError
-    from dgmld_bench.predictions import Predictions
+    from dgmld_bench.scoring.predictions import Predictions
 
     if not declared:
         return predictions

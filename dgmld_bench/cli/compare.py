@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, refuse_overwriting
-from dgmld_bench.cli.terminal import make_console, print_whole
+from dgmld_bench.terminal import make_console, print_whole
 
 if TYPE_CHECKING:
-    from dgmld_bench.comparison import Comparison, MethodErrors
+    from dgmld_bench.scoring.comparison import Comparison, MethodErrors
+    from dgmld_bench.scoring.statistics import PairedDifference
     from dgmld_bench.splits import Split
-    from dgmld_bench.statistics import PairedDifference
 
 
 def register(app: typer.Typer) -> None:
@@ -44,8 +44,8 @@ def compare(
 
         dgmld-bench compare bapdg-unet baseline-unet --split open-sb
     """
-    from dgmld_bench.comparison import compare as compare_methods
-    from dgmld_bench.comparison import draw_comparison
+    from dgmld_bench.scoring.comparison import compare as compare_methods
+    from dgmld_bench.scoring.comparison import draw_comparison
     from dgmld_bench.sources import find_split
 
     refuse_overwriting([Path(a), Path(b)], json, plot)
@@ -63,7 +63,7 @@ def compare(
 
 def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> MethodErrors:
     """Return the errors of a file, scored, or of a row of the board, as they were verified."""
-    from dgmld_bench.comparison import MethodErrors
+    from dgmld_bench.scoring.comparison import MethodErrors
 
     path = Path(method)
     if path.is_dir() or not (path.exists() or path.suffix == ".json"):  # a pipe is a file, too
@@ -71,8 +71,8 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Metho
 
         return find_record(root, split, method).named(method)
     from dgmld_bench.errors import DataError
-    from dgmld_bench.predictions import read_predictions
-    from dgmld_bench.scoring import ALLOW_MISSING, load_reference, score_against
+    from dgmld_bench.scoring.predictions import read_predictions
+    from dgmld_bench.scoring.score import ALLOW_MISSING, load_reference, score_against
 
     reference = load_reference(split, data_dir)
     try:
@@ -89,7 +89,7 @@ def _print(result: Comparison, split: Split) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from dgmld_bench.scoring import split_notes
+    from dgmld_bench.scoring.score import split_notes
 
     values = result.to_dict()
     console = make_console()
@@ -136,7 +136,7 @@ def _cells(difference: PairedDifference) -> tuple[str, str, str, str]:
 def _verdict(result: Comparison) -> str:
     from rich.markup import escape
 
-    from dgmld_bench.statistics import ALPHA
+    from dgmld_bench.scoring.statistics import ALPHA
 
     better = result.better
     if better is None:

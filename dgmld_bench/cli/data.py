@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json
-from dgmld_bench.cli.terminal import make_console, print_whole, progress_bars
+from dgmld_bench.terminal import make_console, print_whole, progress_bars
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from dgmld_bench.agreement import Agreement
+    from dgmld_bench.scoring.agreement import Agreement
     from dgmld_bench.splits import Split
-    from dgmld_bench.store import Problem, Register
+    from dgmld_bench.storage.register import Problem, Register
 
 
 def register(app: typer.Typer) -> None:
@@ -27,9 +27,9 @@ def register(app: typer.Typer) -> None:
 
 def datasets(data_dir: DataDir = None, json: JsonPath = None) -> None:
     """Show each source: its splits, what of them is on disk, its licence, and how to get it."""
-    from dgmld_bench import store
+    from dgmld_bench.storage import folders
 
-    value = {"data_dir": str(store.data_dir(data_dir)), "sources": _describe_sources(data_dir)}
+    value = {"data_dir": str(folders.data_dir(data_dir)), "sources": _describe_sources(data_dir)}
     emit_json(value, json)
     if json is None or str(json) != "-":
         _show_sources(value)
@@ -91,7 +91,7 @@ def import_(
 
     Exit code: 0 when a split became usable, 1 when none did, 2 for a wrong call.
     """
-    from dgmld_bench.importing import NothingUsableError, import_source
+    from dgmld_bench.obtaining.importing import NothingUsableError, import_source
 
     source = _source_name(source, name)
     console = make_console(stderr=json is not None and str(json) == "-")
@@ -145,7 +145,7 @@ def _source_name(source: str, name: str | None) -> str:
 
 
 def _agreement(split: str, data_dir: Path | None) -> Agreement | None:
-    from dgmld_bench.agreement import measure_agreement
+    from dgmld_bench.scoring.agreement import measure_agreement
     from dgmld_bench.sources import load_split
 
     return measure_agreement(load_split(split, references=True, data_dir=data_dir))
@@ -188,16 +188,16 @@ def _problems(problems: list[Problem] | tuple[Problem, ...]) -> list[dict[str, A
 
 
 def _describe_sources(data_dir: Path | None) -> list[dict[str, Any]]:
-    from dgmld_bench import store
     from dgmld_bench.errors import DataError
     from dgmld_bench.sources import SOURCE_NAMES, get_source
+    from dgmld_bench.storage.register import has_register, own_sources, read_register
 
     described = []
-    for name in (*SOURCE_NAMES, *store.own_sources(data_dir)):
+    for name in (*SOURCE_NAMES, *own_sources(data_dir)):
         source = get_source(name)
         found, fault = None, None
         try:
-            found = store.read_register(name, data_dir) if store.has_register(name, data_dir) else None
+            found = read_register(name, data_dir) if has_register(name, data_dir) else None
         except DataError as error:
             fault = str(error)
         splits = [] if fault and name.startswith("own/") else _splits_of(name, data_dir)  # it alone knows the split

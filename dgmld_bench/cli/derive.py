@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dgmld_bench.cli.options import JsonPath, emit_json
-from dgmld_bench.cli.terminal import make_console, print_whole, progress_bars
+from dgmld_bench.terminal import make_console, print_whole, progress_bars
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dgmld_bench.label_maps import DerivedCase
-    from dgmld_bench.store import Problem
+    from dgmld_bench.obtaining.label_maps import DerivedCase
+    from dgmld_bench.storage.register import Problem
 
 
 def register(app: typer.Typer) -> None:
@@ -60,7 +60,7 @@ def derive_landmarks(
     from dataclasses import asdict
 
     from dgmld_bench.errors import DataError
-    from dgmld_bench.label_maps import derive_folder
+    from dgmld_bench.obtaining.label_maps import derive_folder
 
     console = make_console(stderr=json is not None and str(json) == "-")
     folder = path / "landmarks" if out is None else out

@@ -62,9 +62,9 @@ def export(
     """
     from rich.markup import escape
 
-    from dgmld_bench.cli.terminal import make_console, progress_bars
     from dgmld_bench.export import export as write_export
     from dgmld_bench.export.note import provenance
+    from dgmld_bench.terminal import make_console, progress_bars
 
     refuse_overwriting([predictions], json, out)
     console = make_console(stderr=json is not None and str(json) == "-")

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json
-from dgmld_bench.cli.terminal import make_console, progress_bars
+from dgmld_bench.terminal import make_console, progress_bars
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dgmld_bench.download import Report, Transfer
+    from dgmld_bench.obtaining.upkeep import Checked, Contents
     from dgmld_bench.sources.base import Source
-    from dgmld_bench.store import Register
-    from dgmld_bench.upkeep import Checked, Contents
+    from dgmld_bench.storage.download import Report, Transfer
+    from dgmld_bench.storage.register import Register
 
 
 def register(app: typer.Typer) -> None:
@@ -70,7 +70,7 @@ def download(
     Exit code: 0 when all is there, 1 when something could not be had, 2 for a wrong call.
     """
     from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
-    from dgmld_bench.obtaining import where_to_fetch
+    from dgmld_bench.obtaining.downloading import where_to_fetch
     from dgmld_bench.sources import get_source
 
     names = list(dict.fromkeys(sources or ["dgmld"]))
@@ -124,12 +124,12 @@ def verify(
     from dataclasses import asdict
 
     from dgmld_bench.errors import DataError
-    from dgmld_bench.upkeep import sources_on_disk, verify_source
+    from dgmld_bench.obtaining.upkeep import sources_on_disk, verify_source
 
     console = make_console(stderr=json is not None and str(json) == "-")
     names = sources or sources_on_disk(data_dir)
     if not names:
-        from dgmld_bench.store import data_dir as folder_of
+        from dgmld_bench.storage.folders import data_dir as folder_of
 
         raise DataError(f"no source is in {folder_of(data_dir)}: nothing to verify. `dgmld-bench datasets` says more")
     checked, failed = [], []
@@ -174,7 +174,7 @@ def remove(
     from rich.markup import escape
 
     from dgmld_bench.errors import DataError, UsageError
-    from dgmld_bench.upkeep import list_contents, remove_source
+    from dgmld_bench.obtaining.upkeep import list_contents, remove_source
 
     console = make_console(stderr=json is not None and str(json) == "-")
     contents = list_contents(source, data_dir)
@@ -196,7 +196,7 @@ def _agree(console: Console, source: Source, accepted: bool, data_dir: Path | No
     from rich.padding import Padding
 
     from dgmld_bench.errors import DataError, UsageError
-    from dgmld_bench.obtaining import accept, is_accepted
+    from dgmld_bench.obtaining.downloading import accept, is_accepted
 
     if is_accepted(source, data_dir):
         return
@@ -225,7 +225,7 @@ def _fetch(
     from rich.filesize import decimal
     from rich.markup import escape
 
-    from dgmld_bench.obtaining import download_source
+    from dgmld_bench.obtaining.downloading import download_source
 
     try:
         with _transfer_bars(console, name) as (report, progress):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, file_argument, refuse_overwriting
-from dgmld_bench.cli.terminal import make_console, print_whole, width_of
+from dgmld_bench.terminal import make_console, print_whole, width_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from dgmld_bench.scoring import MeanStd, Score
+    from dgmld_bench.scoring.score import MeanStd, Score
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +54,7 @@ def score(
 
         dgmld-bench score points.json --split lfc --space lps_mm
     """
-    from dgmld_bench.scoring import score as score_predictions
+    from dgmld_bench.scoring.score import score as score_predictions
 
     refuse_overwriting([file], json, csv)
     result = score_predictions(file, split, data_dir=data_dir, space=space, strict=strict, allow_missing=allow_missing)

@@ -43,8 +43,8 @@ def show(
 
     from dgmld_bench import drawing
     from dgmld_bench.errors import DataError, UsageError
-    from dgmld_bench.predictions import read_predictions
-    from dgmld_bench.scoring import check_landmark_set, world_landmarks
+    from dgmld_bench.scoring.predictions import read_predictions
+    from dgmld_bench.scoring.score import check_landmark_set, world_landmarks
     from dgmld_bench.sources import find_split, load_split
 
     cases = load_split(split, references=True, data_dir=data_dir)

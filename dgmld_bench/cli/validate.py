@@ -53,9 +53,9 @@ def _validate(file: Path) -> dict[str, Any]:
     from dgmld_bench.errors import DataError
     from dgmld_bench.leaderboard.reported import FILE as REPORTED
     from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, SIDECAR, find_faults, read_provenance
-    from dgmld_bench.predictions import Predictions
-    from dgmld_bench.scoring import N_SEEDS
-    from dgmld_bench.validation import find_problems
+    from dgmld_bench.scoring.predictions import Predictions
+    from dgmld_bench.scoring.score import N_SEEDS
+    from dgmld_bench.scoring.validation import find_problems
 
     place = file.parent.resolve() / file.name  # a link stays a link
     root = next((p.parent for p in place.parents if p.name == FOLDER and (p.parent / REPORTED).is_file()), None)
@@ -81,6 +81,6 @@ def _validate(file: Path) -> dict[str, Any]:
 
 def schema(json: JsonPath = None) -> None:
     """Print the JSON Schema of the predictions format."""
-    from dgmld_bench.predictions import json_schema
+    from dgmld_bench.scoring.predictions import json_schema
 
     emit_json(json_schema(), json or Path("-"))

@@ -12,7 +12,8 @@ from dgmld_bench.splits import Split, get_split, get_track
 
 if TYPE_CHECKING:
     from dgmld_bench.cases import Case
-    from dgmld_bench.sources.base import Progress, Source
+    from dgmld_bench.files import Progress
+    from dgmld_bench.sources.base import Source
 
 Statistics = Mapping[str, Any]
 

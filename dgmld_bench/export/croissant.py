@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dgmld_bench.export.card import Statistics, about_split, describe_range
-from dgmld_bench.hub import HubDataset
 from dgmld_bench.splits import Split, get_split, get_track
+from dgmld_bench.storage.hub import HubDataset
 
 if TYPE_CHECKING:
     from dgmld_bench.landmarks import LandmarkSet

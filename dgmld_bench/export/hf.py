@@ -130,7 +130,7 @@ def _row(job: Job, item: Item, masks: bool) -> dict[str, Any]:
 
 
 def _nifti(array: Any, affine: Any, name: str) -> dict[str, Any]:
-    from dgmld_bench.volumes import nifti_bytes
+    from dgmld_bench.formats.volumes import nifti_bytes
 
     return {"path": f"{name}.nii.gz", "bytes": nifti_bytes(array, affine)}
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from dgmld_bench.cases import Case, CaseList
 from dgmld_bench.errors import DataError
+from dgmld_bench.files import Progress
 from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.predictions import Predictions
-from dgmld_bench.scoring import world_landmarks
-from dgmld_bench.sources.base import Progress
+from dgmld_bench.scoring.predictions import Predictions
+from dgmld_bench.scoring.score import world_landmarks
 from dgmld_bench.splits import Split
 
 Array = NDArray[np.float64]

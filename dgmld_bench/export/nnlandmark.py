@@ -12,8 +12,8 @@ from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.export.job import Item, Job
 from dgmld_bench.export.note import provenance
 from dgmld_bench.files import write_json
+from dgmld_bench.formats.volumes import write_volume
 from dgmld_bench.geometry import voxel_sizes, world_to_index
-from dgmld_bench.volumes import write_volume
 
 Array = NDArray[np.float64]
 

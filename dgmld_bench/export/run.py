@@ -11,10 +11,9 @@ from pathlib import Path
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.export.job import Job
 from dgmld_bench.export.note import export_note
-from dgmld_bench.files import new_folder, refuse_checkout, write_text
-from dgmld_bench.predictions import read_predictions
+from dgmld_bench.files import Progress, new_folder, refuse_checkout, write_text
+from dgmld_bench.scoring.predictions import read_predictions
 from dgmld_bench.sources import find_split, how_to_get, landmark_set_of, load_split
-from dgmld_bench.sources.base import Progress
 
 FORMATS = ("hf", "parquet", "nnlandmark", "slicer")
 """The formats by name; each is a module of this package."""

@@ -2,7 +2,7 @@
 
 Tags and attributes are those that Slicer 5 writes: nodes refer to their storage and display by
 ``references="storage:ID;display:ID;"``, the views show the volume that their ``SliceComposite`` names, and
-:mod:`dgmld_bench.markups` writes the markups.
+:mod:`dgmld_bench.formats.markups` writes the markups.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmld_bench import geometry, markups
+from dgmld_bench import geometry
 from dgmld_bench.errors import UsageError
 from dgmld_bench.export.job import Item, Job
 from dgmld_bench.files import write_text
-from dgmld_bench.volumes import write_volume
+from dgmld_bench.formats import markups
+from dgmld_bench.formats.volumes import write_volume
 
 if TYPE_CHECKING:
     from dgmld_bench.landmarks import LandmarkSet

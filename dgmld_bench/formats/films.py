@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench import geometry
-from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import absence
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dgmld_bench.landmarks import LandmarkSet
-    from dgmld_bench.store import CaseFiles, Register
 
 Array = NDArray[np.float64]
 Size = tuple[int, int]
@@ -192,42 +190,6 @@ def read_isbi_points(path: Path | str, landmark_set: LandmarkSet) -> Array:
             raise DataError(f"{path}, line {number}: {line[:60]!r}, expected x,y in pixels")
         points.append((x, y))
     return np.array(points)
-
-
-def film_case(
-    files: CaseFiles,
-    landmark_set: LandmarkSet,
-    register: Register,
-    *,
-    annotations: Callable[[], Mapping[str, Array]],
-    pixel_spacing_mm: float,
-    original_size: Size | None = None,
-    withheld: bool,
-) -> Case:
-    """Make the case of a film; nothing is read before it is used.
-
-    Parameters
-    ----------
-    annotations : callable
-        Returns annotator -> points ``(landmark, xy)`` in original pixels.
-    pixel_spacing_mm : float
-        Edge of one original pixel.
-    original_size : (width, height), optional
-        Size of the film that was annotated; that of the file where it is None.
-    """
-    path = register.path(files.image)
-    return Case(
-        files.id,
-        files.split,
-        landmark_set,
-        image=lambda: read_film(path),
-        affine=lambda: film_affine(path, original_size),
-        annotations=annotations,
-        pixel_spacing_mm=pixel_spacing_mm,
-        centre=files.centre,
-        info=files.info,
-        withheld=withheld,
-    )
 
 
 def _turned_by_reader(image: Any) -> int:

@@ -1,25 +1,19 @@
-"""NIfTI volumes: arrays with their affine to RAS millimetres, label maps, and the cases made of them."""
+"""NIfTI volumes: arrays with their affine to RAS millimetres, and label maps."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench import geometry, markups
-from dgmld_bench.cases import Case
+from dgmld_bench import geometry
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import absence, atomic_write
-
-if TYPE_CHECKING:
-    from dgmld_bench.landmarks import LandmarkSet
-    from dgmld_bench.store import CaseFiles, Register
 
 Array = NDArray[np.float64]
 
@@ -201,50 +195,6 @@ def check_mask(image_path: Path | str, mask_path: Path | str) -> None:
     distance_mm = float(np.linalg.norm(apart, axis=1).max())
     if distance_mm > 0.5 * float(geometry.voxel_sizes(affine).min()):
         raise DataError(f"{mask_path}: lies up to {distance_mm:.2f} mm away from its image {image_path}")
-
-
-def volume_case(
-    files: CaseFiles,
-    landmark_set: LandmarkSet,
-    register: Register,
-    *,
-    annotations: Callable[[], Mapping[str, Array]] | None = None,
-    withheld: bool,
-) -> Case:
-    """Make the case of a volume with its landmarks and, where there is one, a label map.
-
-    Nothing is read before it is used; the affine comes from the header alone.
-
-    Parameters
-    ----------
-    annotations : callable, optional
-        Returns annotator -> points ``(landmark, xyz)`` in RAS mm. Where it is None, ``files.landmarks`` are one
-        ``.mrk.json`` line per biometric.
-    """
-    image = register.path(files.image)
-    lines = [register.path(p) for p in files.landmarks]
-    mask = None if files.mask is None else register.path(files.mask)
-
-    def read_reference() -> dict[str, Array]:
-        return {"reference": markups.read_lines(lines, landmark_set)}
-
-    def read_mask() -> NDArray:
-        assert mask is not None
-        check_mask(image, mask)
-        return read_labels(mask)
-
-    return Case(
-        files.id,
-        files.split,
-        landmark_set,
-        image=lambda: read_volume(image)[0],
-        affine=lambda: read_affine_and_shape(image)[0],
-        annotations=annotations or (read_reference if lines else None),
-        mask=None if mask is None else read_mask,
-        centre=files.centre,
-        info=files.info,
-        withheld=withheld,
-    )
 
 
 def _open(path: Path | str) -> Any:

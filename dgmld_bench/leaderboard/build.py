@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmld_bench import metrics
 from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submission, TrackBoard, Value
 from dgmld_bench.leaderboard.records import (
@@ -24,9 +23,9 @@ from dgmld_bench.leaderboard.records import (
 )
 from dgmld_bench.leaderboard.reported import Reported, read_reported, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
-from dgmld_bench.scoring import N_SEEDS, PROTOCOL, Reference, load_reference, score_against
+from dgmld_bench.scoring.score import N_SEEDS, PROTOCOL, Reference, load_reference, metrics, score_against
+from dgmld_bench.scoring.statistics import bootstrap_interval, rank_agreement, rank_methods
 from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split
-from dgmld_bench.statistics import bootstrap_interval, rank_agreement, rank_methods
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]

@@ -10,7 +10,7 @@ from dgmld_bench.leaderboard import plots
 from dgmld_bench.leaderboard.layouts import in_paper_order, shown_rows
 from dgmld_bench.leaderboard.model import Row, SplitBoard
 from dgmld_bench.leaderboard.submissions import slug
-from dgmld_bench.metrics import SDR_CURVE_MM, success_rates
+from dgmld_bench.scoring.metrics import SDR_CURVE_MM, success_rates
 from dgmld_bench.text import clean
 
 FIGURES = "figures"

@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench.metrics import SDR_CURVE_MM
+from dgmld_bench.scoring.metrics import SDR_CURVE_MM
 from dgmld_bench.text import clean
 
 Array = NDArray[np.float64]
@@ -32,7 +32,7 @@ class Curve:
         Ties the curve to its row in the table; letters, digits and hyphens.
     name : str
     mean, std : array, shape (61,)
-        Percent at :data:`dgmld_bench.metrics.SDR_CURVE_MM`; ``std`` over seeds, None for one seed.
+        Percent at :data:`dgmld_bench.scoring.metrics.SDR_CURVE_MM`; ``std`` over seeds, None for one seed.
     """
 
     key: str

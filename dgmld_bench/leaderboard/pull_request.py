@@ -23,7 +23,7 @@ from dgmld_bench.leaderboard.reported import FILE as REPORTED
 from dgmld_bench.leaderboard.revisions import Change, find_commit, list_changes, merge_base, read_blob
 from dgmld_bench.leaderboard.site import render
 from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, MAX_SIDECAR_BYTES, SIDECAR, find_faults, place_of
-from dgmld_bench.metrics import SDR_THRESHOLDS_MM
+from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.splits import get_split, get_track
 from dgmld_bench.text import clean, code_span, markdown, table_head, table_row
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmld_bench.comparison import MethodErrors
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_text
-from dgmld_bench.scoring import PROTOCOL, Score
+from dgmld_bench.scoring.comparison import MethodErrors
+from dgmld_bench.scoring.score import PROTOCOL, Score
 from dgmld_bench.splits import get_split
 
 Array = NDArray[np.float64]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.model import Row, Value
-from dgmld_bench.metrics import SDR_THRESHOLDS_MM
+from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.splits import get_track
 
 FILE = "leaderboard/reported.csv"

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import json_type, read_json
 from dgmld_bench.leaderboard.model import Submission
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring.predictions import Predictions
+from dgmld_bench.scoring.validation import find_problems
 from dgmld_bench.splits import TRACKS, get_track
-from dgmld_bench.validation import find_problems
 
 MAX_BYTES = 2_000_000
 MAX_SIDECAR_BYTES = 20_000

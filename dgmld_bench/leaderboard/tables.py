@@ -8,7 +8,7 @@ import io
 from dgmld_bench.leaderboard.figures import FIGURES, panels
 from dgmld_bench.leaderboard.layouts import Layout, layouts
 from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, TrackBoard, Value
-from dgmld_bench.metrics import SDR_THRESHOLDS_MM
+from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.text import clean, count, duration, markdown, table_head, table_row
 
 DIGITS = 6

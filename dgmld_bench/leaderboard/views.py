@@ -16,8 +16,8 @@ from dgmld_bench.leaderboard import plots
 from dgmld_bench.leaderboard.figures import Panel, curve_of, panels
 from dgmld_bench.leaderboard.layouts import Layout, Line, layouts
 from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, Submission, TrackBoard, Value
-from dgmld_bench.metrics import SDR_THRESHOLDS_MM
-from dgmld_bench.statistics import case_means, pairwise_tests
+from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
+from dgmld_bench.scoring.statistics import case_means, pairwise_tests
 from dgmld_bench.text import clean, duration, web_link
 
 Array = NDArray[np.float64]

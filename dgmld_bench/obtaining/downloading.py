@@ -13,17 +13,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dgmld_bench import archives, download, hub, manifest, store
-from dgmld_bench.download import PATIENT, Patience, RemoteFile, Report
 from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
-from dgmld_bench.files import is_full_disk, new_folder, read_json, safe_path, write_json
-from dgmld_bench.hub import HubDataset
-from dgmld_bench.importing import NothingUsableError, import_source
-from dgmld_bench.manifest import Manifest
+from dgmld_bench.files import Progress, is_full_disk, new_folder, read_json, safe_path, write_json
+from dgmld_bench.obtaining.importing import NothingUsableError, import_source
 from dgmld_bench.sources import get_source, landmark_set_of
-from dgmld_bench.sources.base import COPY_PREFIX, Progress, Source, copies_in
+from dgmld_bench.sources.base import Source
 from dgmld_bench.splits import get_split
-from dgmld_bench.store import Register
+from dgmld_bench.storage import archives, download, folders, hub, manifest
+from dgmld_bench.storage.download import PATIENT, Patience, RemoteFile, Report
+from dgmld_bench.storage.folders import COPY_PREFIX, copies_in
+from dgmld_bench.storage.hub import HubDataset
+from dgmld_bench.storage.manifest import Manifest
+from dgmld_bench.storage.register import Register, read_register
 
 INCOMING, ACCEPTED = ".incoming", "accepted.json"
 
@@ -39,7 +40,7 @@ class Obtained:
 
 def is_accepted(source: Source, data_dir: Path | str | None = None) -> bool:
     """Whether the user has accepted the licence and the terms of a source as they are now."""
-    path = store.source_dir(source.name, data_dir) / ACCEPTED
+    path = folders.source_dir(source.name, data_dir) / ACCEPTED
     try:
         return path.is_file() and read_json(path) == _agreement(source)
     except DataError:  # damaged: ask again
@@ -48,7 +49,7 @@ def is_accepted(source: Source, data_dir: Path | str | None = None) -> bool:
 
 def accept(source: Source, data_dir: Path | str | None = None) -> None:
     """Note that the user has accepted the licence and the terms of a source."""
-    write_json(store.source_dir(source.name, data_dir) / ACCEPTED, _agreement(source))
+    write_json(folders.source_dir(source.name, data_dir) / ACCEPTED, _agreement(source))
 
 
 def _agreement(source: Source) -> dict[str, str]:
@@ -110,7 +111,8 @@ def download_source(
     patience : Patience
         How often and how long to try.
     report, progress : callable
-        Called with a :class:`~dgmld_bench.download.Transfer`, and with (step, done, total) when files are prepared.
+        Called with a :class:`~dgmld_bench.storage.download.Transfer`, and with (step, done, total) when files are
+        prepared.
 
     Raises
     ------
@@ -123,9 +125,9 @@ def download_source(
     remote = where_to_fetch(name, revision, mirror)
     if get_source(name).holds_rar:
         archives.check_rar_program()
-    folder = store.source_dir(name, data_dir)
+    folder = folders.source_dir(name, data_dir)
     try:
-        with store.locked(folder):
+        with folders.locked(folder):
             return _obtain(name, folder, remote, patience, report, progress)
     except OSError as error:
         where = error.filename2 or error.filename or folder
@@ -196,7 +198,7 @@ def _registered(name: str, folder: Path, place: Path) -> Register | None:
     """Return the register when it names cases in this place and all that was derived from them can be read."""
     source = get_source(name)
     try:
-        register = store.read_register(name, folder.parent)
+        register = read_register(name, folder.parent)
         cases = [c for c in register.cases if register.path(c.image).is_relative_to(place)]
         for case in cases:
             landmark_set = landmark_set_of(get_split(case.split))

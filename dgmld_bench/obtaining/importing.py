@@ -11,13 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dgmld_bench import cephalograms, manifest, store, volumes
-from dgmld_bench.archives import is_archive
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.packed import new_place, scan_packed
+from dgmld_bench.files import Progress
+from dgmld_bench.formats import films, volumes
+from dgmld_bench.obtaining.packed import new_place, scan_packed
 from dgmld_bench.sources import get_source
-from dgmld_bench.sources.base import Progress, Scan, Source, copies_in, is_copy, is_utf8
-from dgmld_bench.store import CaseFiles, Problem, Register
+from dgmld_bench.sources.base import Scan, Source
+from dgmld_bench.storage import folders, manifest
+from dgmld_bench.storage.archives import is_archive
+from dgmld_bench.storage.folders import copies_in, is_copy, is_utf8
+from dgmld_bench.storage.register import CaseFiles, Problem, Register, read_register, write_register
 
 
 class NothingUsableError(DataError):
@@ -80,9 +83,9 @@ def import_source(
     if not (root.is_dir() or (root.is_file() and is_archive(root))):
         hint = "neither a folder nor an archive" if root.is_file() else "no such folder"
         raise DataError(f"{root}: {hint}; expected the folder or the archive that holds the data of '{name}'")
-    folder = store.source_dir(name, data_dir)
+    folder = folders.source_dir(name, data_dir)
     try:
-        with store.locked(folder), ExitStack() as undo:
+        with folders.locked(folder), ExitStack() as undo:
             scan = source.complete(scan_packed(source, root, folder, progress, undo, **options), folder, progress)
             if not scan.cases:
                 raise NothingUsableError(_nothing_usable(name, root, scan.problems), scan.problems)
@@ -92,7 +95,7 @@ def import_source(
                 scan.cases = _copy(source, scan, root, folder, progress, undo)
             register = Register(name, folder, tuple(scan.cases), tuple(scan.problems), scan.options)
             register = _keep_other_splits(register, data_dir)
-            store.write_register(register)
+            write_register(register)
             undo.pop_all()
             _remove_stale_copies(register)
     except OSError as error:
@@ -117,7 +120,7 @@ def _header_remarks(cases: list[CaseFiles], folder: Path, progress: Progress) ->
     for n, case in enumerate(cases):
         progress("Reading headers", n, len(cases))
         path = folder / case.image
-        remarks = volumes.header_remarks(path) if volumes.is_volume(path) else cephalograms.film_remarks(path)
+        remarks = volumes.header_remarks(path) if volumes.is_volume(path) else films.film_remarks(path)
         found += [Problem(case.id, f"{path.name}: {remark}", case.split) for remark in remarks]
     return found
 
@@ -130,7 +133,7 @@ def _nothing_usable(name: str, root: Path, problems: list[Problem]) -> str:
 def _keep_other_splits(register: Register, data_dir: Path | str | None) -> Register:
     """Add what an earlier import registered of those splits that this one found no case of, and say so."""
     try:
-        earlier = store.read_register(register.source, data_dir)
+        earlier = read_register(register.source, data_dir)
     except DataError:  # there was none, or it cannot be read any more
         return register
     found = {c.split for c in register.cases}

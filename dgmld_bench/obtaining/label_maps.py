@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmld_bench import derive, geometry, markups, metrics, plausibility, volumes
+from dgmld_bench import derive, geometry
 from dgmld_bench.errors import DataError
+from dgmld_bench.files import Progress
+from dgmld_bench.formats import markups, volumes
+from dgmld_bench.formats.point_tables import Array
 from dgmld_bench.landmarks import CEREBELLUM
-from dgmld_bench.point_tables import Array
-from dgmld_bench.sources.base import Progress, folders_below, visible
+from dgmld_bench.scoring import metrics
+from dgmld_bench.sources import plausibility
 from dgmld_bench.splits import case_sort_key
-from dgmld_bench.store import Problem
+from dgmld_bench.storage.folders import folders_below, visible
+from dgmld_bench.storage.register import Problem
 
 _LABEL_WORD = re.compile(r"(^|[_.-])(dseg|seg|segmentation|parcellation|labels?|masks?)$", re.IGNORECASE)
 _SAME_MM = 1e-3  # what reading and writing may change

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dgmld_bench import archives, manifest
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import new_folder
-from dgmld_bench.sources.base import COPY_PREFIX, Progress, Scan, Source, folders_below, visible
-from dgmld_bench.store import CaseFiles, Problem
+from dgmld_bench.files import Progress, new_folder
+from dgmld_bench.sources.base import Scan, Source
+from dgmld_bench.storage import archives, manifest
+from dgmld_bench.storage.folders import COPY_PREFIX, folders_below, visible
+from dgmld_bench.storage.register import CaseFiles, Problem
 
 _FOREIGN = (".7z", ".z01", ".001")
 _BESIDE = "beside"  # a link to the user's folder, while what lies in it is scanned together with what was packed

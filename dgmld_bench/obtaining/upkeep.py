@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dgmld_bench import manifest, store
 from dgmld_bench.errors import DataError, DgmldBenchError
-from dgmld_bench.files import difference
-from dgmld_bench.obtaining import ACCEPTED, INCOMING
-from dgmld_bench.sources import SOURCE_NAMES, find_split, get_source, landmark_set_of, read_register
-from dgmld_bench.sources.base import Progress, copies_in, is_copy
-from dgmld_bench.store import CaseFiles, Problem, Register
+from dgmld_bench.files import Progress, difference
+from dgmld_bench.obtaining.downloading import ACCEPTED, INCOMING
+from dgmld_bench.sources import SOURCE_NAMES, find_split, get_source, landmark_set_of, open_register
+from dgmld_bench.storage import folders, manifest
+from dgmld_bench.storage.folders import copies_in, is_copy
+from dgmld_bench.storage.register import (
+    REGISTER,
+    CaseFiles,
+    Problem,
+    Register,
+    has_register,
+    own_sources,
+    read_register,
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class Contents:
 
 def sources_on_disk(data_dir: Path | str | None = None) -> list[str]:
     """Return the names of the sources that have a register, the user's own centres last."""
-    return [n for n in SOURCE_NAMES if store.has_register(n, data_dir)] + store.own_sources(data_dir)
+    return [n for n in SOURCE_NAMES if has_register(n, data_dir)] + own_sources(data_dir)
 
 
 def verify_source(
@@ -67,7 +75,7 @@ def verify_source(
     DataError
         When the source is not on disk, or its register or manifest cannot be read.
     """
-    register = read_register(name, data_dir)
+    register = open_register(name, data_dir)
     problems: list[Problem] = []
     hashed: set[Path] = set()
     for place in copies_in(register.folder):
@@ -121,13 +129,13 @@ def list_contents(name: str, data_dir: Path | str | None = None) -> Contents:
     DataError
         When nothing of the source is there, or its folder is a link to somewhere else.
     """
-    folder = store.source_dir(name, data_dir)
+    folder = folders.source_dir(name, data_dir)
     source = get_source(name)
     if folder.is_symlink():
         raise DataError(
             f"{folder} is a link to {folder.resolve()}; remove the link yourself, its target is not touched"
         )
-    own = [p for p in (folder / store.REGISTER, folder / ACCEPTED, folder / INCOMING) if p.exists()]
+    own = [p for p in (folder / REGISTER, folder / ACCEPTED, folder / INCOMING) if p.exists()]
     own += copies_in(folder)
     linked: set[str] = set()
     single = {path for file in source.written_files() if (path := folder / file).is_file()}
@@ -142,14 +150,14 @@ def list_contents(name: str, data_dir: Path | str | None = None) -> Contents:
     if not own:
         raise DataError(f"nothing of source '{name}' is in {folder.parent}")
     files = [f for p in own for f in ([p] if not p.is_dir() or p.is_symlink() else _files_below(p))]
-    known = {*files, folder / store.LOCK}
+    known = {*files, folder / folders.LOCK}
     unknown = tuple(f for f in _files_below(folder) if f not in known)
     return Contents(name, folder, tuple(own), sum(f.lstat().st_size for f in files), len(linked), unknown)
 
 
 def _registered_cases(name: str, data_dir: Path | str | None) -> tuple[CaseFiles, ...]:
     try:
-        return store.read_register(name, data_dir).cases
+        return read_register(name, data_dir).cases
     except DataError:  # there is none, or it cannot be read: then nothing is known of single files
         return ()
 
@@ -163,14 +171,14 @@ def remove_source(name: str, data_dir: Path | str | None = None) -> Contents:
         When nothing of the source is there, or something is at work in its folder.
     """
     contents = list_contents(name, data_dir)
-    with store.locked(contents.folder):
+    with folders.locked(contents.folder):
         contents = list_contents(name, data_dir)
-        for path in sorted(contents.paths, key=lambda p: p.name != store.REGISTER):  # first, so that it never lies
+        for path in sorted(contents.paths, key=lambda p: p.name != REGISTER):  # first, so that it never lies
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
-    (contents.folder / store.LOCK).unlink(missing_ok=True)
+    (contents.folder / folders.LOCK).unlink(missing_ok=True)
     for place in sorted((p for p in contents.folder.rglob("*") if p.is_dir()), reverse=True):
         _remove_if_empty(place)
     _remove_if_empty(contents.folder)

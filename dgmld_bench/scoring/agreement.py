@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dgmld_bench.cases import Case
-from dgmld_bench.metrics import radial_errors
+from dgmld_bench.scoring.metrics import radial_errors
 
 
 @dataclass(frozen=True)

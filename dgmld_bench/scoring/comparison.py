@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.metrics import mean_radial_error
-from dgmld_bench.statistics import PairedDifference, case_means, holm, paired_difference
+from dgmld_bench.scoring.metrics import mean_radial_error
+from dgmld_bench.scoring.statistics import PairedDifference, case_means, holm, paired_difference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

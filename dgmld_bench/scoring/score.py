@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmld_bench import metrics
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.geometry import to_world
 from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.predictions import Predictions, find_missing, read_predictions
+from dgmld_bench.scoring import metrics
+from dgmld_bench.scoring.predictions import Predictions, find_missing, read_predictions
+from dgmld_bench.scoring.statistics import bootstrap_interval
 from dgmld_bench.sources import find_split, load_split
 from dgmld_bench.splits import Split
-from dgmld_bench.statistics import bootstrap_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,7 +240,7 @@ def score(
     Parameters
     ----------
     predictions : Predictions or path
-        A predictions file, or a bare file of one split (:func:`dgmld_bench.predictions.read_predictions`).
+        A predictions file, or a bare file of one split (:func:`dgmld_bench.scoring.predictions.read_predictions`).
     split : str
     data_dir : path, optional
     space : str, optional

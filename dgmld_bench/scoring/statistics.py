@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.metrics import mean_radial_error
+from dgmld_bench.scoring.metrics import mean_radial_error
 
 Array = NDArray[np.float64]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dgmld_bench.predictions import Predictions
+from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.splits import Split, case_sort_key, get_split
 
 MAX_LISTED = 5

@@ -10,15 +10,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dgmld_bench import store
 from dgmld_bench.cases import Case, CaseList
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.landmarks import LandmarkSet, get_landmark_set
 from dgmld_bench.splits import TRACKS, ReferenceKind, Split, get_split, get_track
+from dgmld_bench.storage import folders
+from dgmld_bench.storage.register import has_register, own_sources, read_register
 
 if TYPE_CHECKING:
     from dgmld_bench.sources.base import Source
-    from dgmld_bench.store import Register
+    from dgmld_bench.storage.register import Register
 
 SOURCE_NAMES = ("dgmld", "atlases", "isbi", "pku", "hamedan", "phantom")
 
@@ -44,7 +45,7 @@ def how_to_get(name: str) -> str:
     return get_source(name).how_to_get
 
 
-def read_register(name: str, data_dir: Path | str | None = None) -> Register:
+def open_register(name: str, data_dir: Path | str | None = None) -> Register:
     """Read what is on disk of a source.
 
     Raises
@@ -52,9 +53,9 @@ def read_register(name: str, data_dir: Path | str | None = None) -> Register:
     DataError
         When the source is not on disk (the message says how to get it) or its register cannot be read.
     """
-    if not store.has_register(name, data_dir):
-        raise DataError(f"the data of source '{name}' is not in {store.data_dir(data_dir)}. {how_to_get(name)}")
-    return store.read_register(name, data_dir)
+    if not has_register(name, data_dir):
+        raise DataError(f"the data of source '{name}' is not in {folders.data_dir(data_dir)}. {how_to_get(name)}")
+    return read_register(name, data_dir)
 
 
 def find_split(name: str, folder: Path | str | None = None) -> Split:
@@ -67,13 +68,13 @@ def find_split(name: str, folder: Path | str | None = None) -> Split:
     """
     if not name.startswith("own/"):
         return get_split(name)
-    known = store.own_sources(folder)
+    known = own_sources(folder)
     if name not in known:
         raise UsageError(
-            f"unknown split '{name}'. Your own centres in {store.data_dir(folder)}: {', '.join(known) or 'none'}; "
+            f"unknown split '{name}'. Your own centres in {folders.data_dir(folder)}: {', '.join(known) or 'none'}; "
             "add one with `dgmld-bench import own PATH --name NAME --landmarks SET`"
         )
-    register = store.read_register(name, folder)
+    register = read_register(name, folder)
     ids = tuple(c.id for c in register.cases_of(name))
     kind: ReferenceKind = "mask-derived" if register.options.get("mask_derived") else "expert"
     return Split(name, "own", name, "test", name.partition("/")[2], len(ids), True, ids, kind)
@@ -82,7 +83,7 @@ def find_split(name: str, folder: Path | str | None = None) -> Split:
 def landmark_set_of(split: Split, folder: Path | str | None = None) -> LandmarkSet:
     """Return the landmark set of a split, built in or the user's own."""
     if split.track == "own":
-        return get_landmark_set(store.read_register(split.source, folder).options["landmarks"])
+        return get_landmark_set(read_register(split.source, folder).options["landmarks"])
     return get_track(split.track).landmarks
 
 
@@ -106,7 +107,7 @@ def load_split(name: str, *, references: bool = False, data_dir: Path | str | No
         When the split is not on disk; the message says how to get it.
     """
     split = find_split(name, data_dir)
-    register = read_register(split.source, data_dir)
+    register = open_register(split.source, data_dir)
     files = {f.id: f for f in register.cases_of(name)}
     source = get_source(split.source)
     withheld = split.role == "test" and not references

@@ -14,15 +14,18 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dgmld_bench import derive, markups, volumes
+from dgmld_bench import derive
 from dgmld_bench.cases import Case
-from dgmld_bench.download import RemoteFile
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import difference
+from dgmld_bench.files import Progress, difference
+from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
-from dgmld_bench.sources.base import Progress, Scan, Source, folders_below, missing_problem, visible
+from dgmld_bench.sources.base import Scan, Source, missing_problem
+from dgmld_bench.sources.reading import volume_case
 from dgmld_bench.splits import get_split
-from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
+from dgmld_bench.storage.download import RemoteFile
+from dgmld_bench.storage.folders import folders_below, visible
+from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids
 
 IMAGE, LABELS = "srr.nii.gz", "parcellation.nii.gz"
 SCHEME: derive.Scheme = "fidon"
@@ -192,7 +195,7 @@ class Atlases(Source):
 
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of an atlas volume."""
-        return volumes.volume_case(files, landmark_set, register, withheld=withheld)
+        return volume_case(files, landmark_set, register, withheld=withheld)
 
 
 def _is_intact(case: CaseFiles, scan: Scan, progress: Progress, n: int, total: int) -> bool:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from dgmld_bench.cases import Case
-from dgmld_bench.download import RemoteFile
-from dgmld_bench.files import JUNK
-from dgmld_bench.hub import HubDataset
+from dgmld_bench.files import Progress
 from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.splits import case_sort_key, get_split
-from dgmld_bench.store import CaseFiles, Problem, Register
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
-
-_MAX_DEPTH = 10
+from dgmld_bench.splits import get_split
+from dgmld_bench.storage.download import RemoteFile
+from dgmld_bench.storage.hub import HubDataset
+from dgmld_bench.storage.register import CaseFiles, Problem, Register
 
 
 @dataclass
@@ -106,59 +99,6 @@ class Source(ABC):
     @abstractmethod
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of these files; nothing is read before it is used."""
-
-
-def folders_below(path: Path) -> Iterator[Path]:
-    """Yield a folder and all folders below it, in the order of their names; links are followed once.
-
-    Hidden folders, those that the Finder adds, and what lies more than ten levels deep are left out.
-    """
-    seen: set[str] = set()
-
-    def walk(folder: Path, depth: int) -> Iterator[Path]:
-        real = os.path.realpath(folder)
-        if real in seen or depth > _MAX_DEPTH:
-            return
-        seen.add(real)
-        yield folder
-        for child in visible(folder):
-            if child.is_dir():
-                yield from walk(child, depth + 1)
-
-    yield from walk(path, 0)
-
-
-def is_utf8(name: str) -> bool:
-    """Whether a file's name, as the system gives it, is UTF-8."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def visible(folder: Path) -> list[Path]:
-    """Return what lies in a folder, in the order of the numbers in its names, without what nobody put there to see.
-
-    Names that are no UTF-8 are left out: no register can hold them. An import says how many there are.
-    """
-    found = (p for p in folder.iterdir() if not p.name.startswith(".") and p.name != JUNK and is_utf8(p.name))
-    return sorted(found, key=lambda p: case_sort_key(p.name))
-
-
-COPY_PREFIX = "files-"
-"""What the name of a folder begins with that holds the files of one import or download, in a source's folder."""
-_COPY_NAME = re.compile(rf"{COPY_PREFIX}[0-9a-f]{{12}}")
-
-
-def is_copy(name: str) -> bool:
-    """Whether a folder in a source's folder is of an import or download, by its name: then a later one removes it.
-
-    >>> is_copy("files-0123456789ab"), is_copy("files-from-drive")
-    (True, False)
-    """
-    return _COPY_NAME.fullmatch(name) is not None
-
-
-def copies_in(folder: Path) -> list[Path]:
-    """Return the folders of imports and downloads in a source's folder."""
-    return sorted(p for p in folder.glob(f"{COPY_PREFIX}*") if is_copy(p.name))
 
 
 def missing_problem(split: str, ids: list[str]) -> list[Problem]:

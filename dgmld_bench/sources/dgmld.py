@@ -27,14 +27,18 @@ from typing import Any
 
 import numpy as np
 
-from dgmld_bench import derive, geometry, markups, volumes
+from dgmld_bench import derive, geometry
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
-from dgmld_bench.hub import HubDataset
+from dgmld_bench.files import Progress
+from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
-from dgmld_bench.sources.base import Progress, Scan, Source, folders_below, missing_problem, visible
+from dgmld_bench.sources.base import Scan, Source, missing_problem
+from dgmld_bench.sources.reading import volume_case
 from dgmld_bench.splits import Split, case_sort_key, get_split
-from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
+from dgmld_bench.storage.folders import folders_below, visible
+from dgmld_bench.storage.hub import HubDataset
+from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids
 
 LINES = ("CBD", "BBD", "TCD", "FOD", "HDV", "ADV")
 """The biometrics of a label folder, in the order of the numbers that end its file names."""
@@ -203,7 +207,7 @@ class Dgmld(Source):
 
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of a volume with its three lines."""
-        return volumes.volume_case(files, landmark_set, register, withheld=withheld)
+        return volume_case(files, landmark_set, register, withheld=withheld)
 
 
 def _volumes(folder: Path) -> dict[str, list[Path]]:

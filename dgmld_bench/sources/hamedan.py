@@ -16,19 +16,22 @@ from urllib.parse import quote
 
 import numpy as np
 
-from dgmld_bench import cephalograms, labelme
 from dgmld_bench.cases import Case
-from dgmld_bench.download import RemoteFile
 from dgmld_bench.errors import DataError
+from dgmld_bench.files import Progress
+from dgmld_bench.formats import films, labelme
 from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
-from dgmld_bench.sources.base import Progress, Scan, Source, folders_below, missing_problem, visible
+from dgmld_bench.sources.base import Scan, Source, missing_problem
+from dgmld_bench.sources.reading import film_case
 from dgmld_bench.splits import get_split
-from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
+from dgmld_bench.storage.download import RemoteFile
+from dgmld_bench.storage.folders import folders_below, visible
+from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids
 
 SPLIT = "hamedan"
 FILMS = "pictures"
 ANNOTATORS = ("mollabashi", "farhadifar")
-SIZE: cephalograms.Size = (1340, 1671)  # width, height that was annotated
+SIZE: films.Size = (1340, 1671)  # width, height that was annotated
 SPACING_MM = 0.144  # by the authors' own table of measurements
 SAME_POINT_PX = 1.0
 LEFT_OUT = {
@@ -153,12 +156,12 @@ class Hamedan(Source):
         return scan
 
     def _scan_films(self, scan: Scan, folder: Path, doctors: list[Path]) -> None:
-        films: dict[str, list[Path]] = {}
+        by_number: dict[str, list[Path]] = {}
         for path in visible(folder):
-            if cephalograms.is_film(path):
-                films.setdefault(_case_id(path), []).append(path)
+            if films.is_film(path):
+                by_number.setdefault(_case_id(path), []).append(path)
         known = set(get_split(SPLIT).case_ids or ())
-        for case_id, paths in films.items():
+        for case_id, paths in by_number.items():
             where = f"{SPLIT}/{case_id}"
             if case_id in LEFT_OUT:
                 scan.problems.append(Problem(where, f"not in the split: {LEFT_OUT[case_id]}", SPLIT))
@@ -179,8 +182,8 @@ class Hamedan(Source):
             progress("Reading films", n, len(scan.cases))
             where = f"{SPLIT}/{case.id}"
             try:
-                cephalograms.film_affine(case.image, SIZE)
-                cephalograms.read_film(case.image)
+                films.film_affine(case.image, SIZE)
+                films.read_film(case.image)
                 read = [doctors_points(path) for path in case.landmarks]
                 nobody = np.isnan([points for points, _ in read]).any(axis=2).all(axis=0)
                 if nobody.any():
@@ -199,7 +202,7 @@ class Hamedan(Source):
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of a film with both doctors' points."""
         paths = dict(zip(ANNOTATORS, map(register.path, files.landmarks), strict=True))
-        return cephalograms.film_case(
+        return film_case(
             files,
             landmark_set,
             register,

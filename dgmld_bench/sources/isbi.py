@@ -9,14 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dgmld_bench import cephalograms
 from dgmld_bench.cases import Case
-from dgmld_bench.download import RemoteFile
 from dgmld_bench.errors import DataError
+from dgmld_bench.formats import films
 from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
-from dgmld_bench.sources.base import Scan, Source, folders_below, missing_problem, visible
+from dgmld_bench.sources.base import Scan, Source, missing_problem
+from dgmld_bench.sources.reading import film_case
 from dgmld_bench.splits import get_split
-from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
+from dgmld_bench.storage.download import RemoteFile
+from dgmld_bench.storage.folders import folders_below, visible
+from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids
 
 ANNOTATORS = ("senior", "junior")
 FOLDERS = {"TrainingData": "isbi-train", "Test2Data": "isbi-val", "Test1Data": "isbi"}
@@ -78,12 +80,12 @@ class Isbi(Source):
 
     def _scan_films(self, scan: Scan, folder: Path, split: str, doctors: list[Path]) -> None:
         known = set(get_split(split).case_ids or ())
-        films: dict[str, list[Path]] = {}
+        found: dict[str, list[Path]] = {}
         for path in visible(folder):
-            if cephalograms.is_film(path):
+            if films.is_film(path):
                 case_id = str(int(path.stem)) if path.stem.isdecimal() else path.stem
-                films.setdefault(case_id, []).append(path)
-        for case_id, paths in films.items():
+                found.setdefault(case_id, []).append(path)
+        for case_id, paths in found.items():
             where = f"{split}/{case_id}"
             if case_id not in known:
                 scan.problems.append(Problem(where, f"unknown: {paths[0]} is no film of this split", split))
@@ -91,11 +93,11 @@ class Isbi(Source):
             try:
                 if len(paths) > 1:
                     raise DataError(f"{len(paths)} films of one number: {', '.join(p.name for p in paths)}")
-                cephalograms.film_affine(paths[0], cephalograms.ISBI_SIZE)
-                cephalograms.read_film(paths[0])
+                films.film_affine(paths[0], films.ISBI_SIZE)
+                films.read_film(paths[0])
                 annotations = [doctor / f"{paths[0].stem}.txt" for doctor in doctors]
                 for annotation in annotations:
-                    cephalograms.read_isbi_points(annotation, CEPHALOMETRIC)
+                    films.read_isbi_points(annotation, CEPHALOMETRIC)
             except DataError as error:
                 scan.problems.append(Problem(where, str(error), split))
                 continue
@@ -105,13 +107,13 @@ class Isbi(Source):
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of a film with both doctors' points."""
         paths = dict(zip(ANNOTATORS, map(register.path, files.landmarks), strict=True))
-        return cephalograms.film_case(
+        return film_case(
             files,
             landmark_set,
             register,
-            annotations=lambda: {a: cephalograms.read_isbi_points(p, landmark_set) for a, p in paths.items()},
-            pixel_spacing_mm=cephalograms.ISBI_SPACING_MM,
-            original_size=cephalograms.ISBI_SIZE,
+            annotations=lambda: {a: films.read_isbi_points(p, landmark_set) for a, p in paths.items()},
+            pixel_spacing_mm=films.ISBI_SPACING_MM,
+            original_size=films.ISBI_SIZE,
             withheld=withheld,
         )
 

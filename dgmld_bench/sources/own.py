@@ -4,7 +4,7 @@
 
     PATH/images/<case>.nii.gz                       3D
     PATH/images/<case>.bmp|png|jpg|tif              2D
-    PATH/landmarks.csv                              either a table (:mod:`dgmld_bench.point_tables`) …
+    PATH/landmarks.csv                              either a table (:mod:`dgmld_bench.formats.point_tables`) …
     PATH/landmarks/<case>/TCD.mrk.json …            … or, in 3D, files of 3D Slicer: a line per biometric
     PATH/landmarks/<case>.mrk.json                  … or a point list per case, its labels the landmarks' names
 
@@ -24,12 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from dgmld_bench import cephalograms, markups, volumes
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.files import write_text
-from dgmld_bench.landmarks import LANDMARK_SETS, LandmarkSet, get_landmark_set
-from dgmld_bench.point_tables import (
+from dgmld_bench.files import Progress, write_text
+from dgmld_bench.formats import films, markups, volumes
+from dgmld_bench.formats.point_tables import (
     DEFAULT_ANNOTATOR,
     Annotations,
     Array,
@@ -38,10 +37,13 @@ from dgmld_bench.point_tables import (
     points_of_case,
     read_point_table,
 )
-from dgmld_bench.sources.base import COPY_PREFIX, Progress, Scan, Source, folders_below, visible
+from dgmld_bench.landmarks import LANDMARK_SETS, LandmarkSet, get_landmark_set
+from dgmld_bench.sources.base import Scan, Source
 from dgmld_bench.sources.plain import IMAGES, TABLE, check_cases
+from dgmld_bench.sources.reading import film_case, volume_case
 from dgmld_bench.splits import case_sort_key
-from dgmld_bench.store import CaseFiles, Problem, Register
+from dgmld_bench.storage.folders import COPY_PREFIX, folders_below, visible
+from dgmld_bench.storage.register import CaseFiles, Problem, Register
 
 _MAX_ID = 64
 
@@ -105,7 +107,7 @@ class Own(Source):
         if landmark_set.dimension == 2:
             if space is not None:
                 raise UsageError("--space is for volumes; points of films are pixels")
-            settings["spacing_mm"] = cephalograms.check_spacing_mm(spacing_mm, self.name)
+            settings["spacing_mm"] = films.check_spacing_mm(spacing_mm, self.name)
         elif spacing_mm is not None:
             raise UsageError("--spacing-mm is for films; NIfTI volumes state their own")
         elif space is not None:
@@ -123,7 +125,7 @@ class Own(Source):
         found: dict[str, list[Path]] = defaultdict(list)
         flat = landmark_set.dimension == 2
         for path in visible(folder):
-            if path.is_file() and (cephalograms.is_film(path) if flat else volumes.is_volume(path)):
+            if path.is_file() and (films.is_film(path) if flat else volumes.is_volume(path)):
                 found[path.stem if flat else volumes.stem(path)].append(path)
             elif not markups.is_markups(path):
                 kind = "bmp, png, jpg or tif" if flat else ".nii or .nii.gz"
@@ -217,8 +219,8 @@ class Own(Source):
             return points_of_case(table, files.id, landmark_set)
 
         if landmark_set.dimension == 3:
-            return volumes.volume_case(files, landmark_set, register, annotations=annotations, withheld=withheld)
-        return cephalograms.film_case(
+            return volume_case(files, landmark_set, register, annotations=annotations, withheld=withheld)
+        return film_case(
             files,
             landmark_set,
             register,

@@ -15,13 +15,16 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from dgmld_bench import markups, store, volumes
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, unknown_name
+from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
-from dgmld_bench.sources.base import Scan, Source, folders_below, missing_problem, visible
+from dgmld_bench.sources.base import Scan, Source, missing_problem
+from dgmld_bench.sources.reading import volume_case
 from dgmld_bench.splits import get_split
-from dgmld_bench.store import CaseFiles, Problem, Register, missing_ids
+from dgmld_bench.storage import folders
+from dgmld_bench.storage.folders import folders_below, visible
+from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids, read_register, write_register
 
 Size = Literal["small", "full"]
 
@@ -84,11 +87,11 @@ class Phantom(Source):
             When the folder cannot be written, or the phantom is being generated there already.
         """
         self.wanted(size)
-        folder = store.source_dir(self.name, data_dir)
+        folder = folders.source_dir(self.name, data_dir)
         try:
-            with store.locked(folder):
+            with folders.locked(folder):
                 try:
-                    registered = store.read_register(self.name, data_dir).options.get("size")
+                    registered = read_register(self.name, data_dir).options.get("size")
                     size = "full" if registered == "full" else size
                 except DataError:  # there is none, or it cannot be read: a new one is written
                     pass
@@ -99,7 +102,7 @@ class Phantom(Source):
                     cases.append(case)
                     progress(len(cases), len(wanted))
                 register = Register(self.name, folder, tuple(cases), (), {"size": size})
-                store.write_register(register)
+                write_register(register)
         except OSError as error:
             raise DataError(
                 f"{error.filename or folder}: {error.strerror or error}; run it again, complete cases are kept"
@@ -142,7 +145,7 @@ class Phantom(Source):
 
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of a simulated volume."""
-        return volumes.volume_case(files, landmark_set, register, withheld=withheld)
+        return volume_case(files, landmark_set, register, withheld=withheld)
 
 
 def _files(split: str, case_id: str) -> list[str]:

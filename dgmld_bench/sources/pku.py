@@ -18,15 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from dgmld_bench import cephalograms
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
+from dgmld_bench.files import Progress
+from dgmld_bench.formats import films
+from dgmld_bench.formats.point_tables import Annotations, points_of_case, read_point_table
 from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
-from dgmld_bench.point_tables import Annotations, points_of_case, read_point_table
-from dgmld_bench.sources.base import Progress, Scan, Source, folders_below, visible
+from dgmld_bench.sources.base import Scan, Source
 from dgmld_bench.sources.plain import IMAGES, TABLE, check_cases
+from dgmld_bench.sources.reading import film_case
 from dgmld_bench.splits import case_sort_key, get_split
-from dgmld_bench.store import CaseFiles, Problem, Register
+from dgmld_bench.storage.folders import folders_below, visible
+from dgmld_bench.storage.register import CaseFiles, Problem, Register
 
 
 class Pku(Source):
@@ -57,7 +60,7 @@ class Pku(Source):
 
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find the folder with ``images/`` and ``landmarks.csv`` anywhere below ``path``."""
-        spacing_mm = cephalograms.check_spacing_mm(options.get("spacing_mm"), "pku")
+        spacing_mm = films.check_spacing_mm(options.get("spacing_mm"), "pku")
         places = [f for f in folders_below(path) if (f / IMAGES).is_dir() and (f / TABLE).is_file()]
         if not places:
             raise DataError(f"{path}: no folder with {IMAGES}/ and {TABLE}")
@@ -68,15 +71,15 @@ class Pku(Source):
 
     def _scan_cases(self, scan: Scan, place: Path) -> None:
         table = read_point_table(place / TABLE, CEPHALOMETRIC).cases
-        films: dict[str, list[Path]] = {}
+        found: dict[str, list[Path]] = {}
         for path in visible(place / IMAGES):
-            if cephalograms.is_film(path):
-                films.setdefault(path.stem, []).append(path)
+            if films.is_film(path):
+                found.setdefault(path.stem, []).append(path)
             else:
                 scan.problems.append(Problem(f"{IMAGES}/{path.name}", "unknown: not a bmp, png, jpg or tif", "pku"))
-        for case_id in sorted(films.keys() | table.keys(), key=case_sort_key):
+        for case_id in sorted(found.keys() | table.keys(), key=case_sort_key):
             try:
-                film = _only_film(films.get(case_id, []))
+                film = _only_film(found.get(case_id, []))
                 _check_points(table.get(case_id, {}))
             except DataError as error:
                 scan.problems.append(Problem(f"pku/{case_id}", str(error), "pku"))
@@ -100,7 +103,7 @@ class Pku(Source):
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
         """Make the case of a film; the spacing is the one that was given at import."""
         table = register.path(files.landmarks[0])
-        return cephalograms.film_case(
+        return film_case(
             files,
             landmark_set,
             register,
@@ -110,10 +113,10 @@ class Pku(Source):
         )
 
 
-def _only_film(films: list[Path]) -> Path:
-    if len(films) != 1:
-        raise DataError(f"{len(films)} films in {IMAGES}/, expected 1" if films else f"no film in {IMAGES}/")
-    return films[0]
+def _only_film(found: list[Path]) -> Path:
+    if len(found) != 1:
+        raise DataError(f"{len(found)} films in {IMAGES}/, expected 1" if found else f"no film in {IMAGES}/")
+    return found[0]
 
 
 def _check_points(annotators: Annotations) -> None:

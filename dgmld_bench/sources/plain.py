@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dgmld_bench import cephalograms, geometry, plausibility, volumes
+from dgmld_bench import geometry
 from dgmld_bench.cases import mean_of_annotators
 from dgmld_bench.errors import DataError
+from dgmld_bench.files import Progress
+from dgmld_bench.formats import films, volumes
+from dgmld_bench.formats.point_tables import DEFAULT_ANNOTATOR, Annotations, Array
 from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.point_tables import DEFAULT_ANNOTATOR, Annotations, Array
-from dgmld_bench.sources.base import Progress
-from dgmld_bench.store import CaseFiles
+from dgmld_bench.sources import plausibility
+from dgmld_bench.storage.register import CaseFiles
 
 IMAGES, TABLE = "images", "landmarks.csv"
 
@@ -86,7 +88,7 @@ def _check_case(case: CaseFiles, annotations: Annotations, landmark_set: Landmar
     if landmark_set.dimension == 3:
         image, affine = volumes.read_volume(path)
     else:
-        image, affine = cephalograms.read_film(path), cephalograms.film_affine(path)
+        image, affine = films.read_film(path), films.film_affine(path)
     if image.min() == image.max():
         raise DataError(f"{path.name}: every {'voxel' if image.ndim == 3 else 'pixel'} is {image.min()}")
     if all(np.isnan(points).all() for points in annotations.values()):

@@ -1,6 +1,6 @@
 """What a data set on a Hugging Face hub holds and whether one may have it, asked with the hub's own client.
 
-The files themselves come as any others do, by :mod:`dgmld_bench.download`.
+The files themselves come as any others do, by :mod:`dgmld_bench.storage.download`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dgmld_bench.download import PATIENT, Patience, RemoteFile
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import safe_path
+from dgmld_bench.storage.download import PATIENT, Patience, RemoteFile
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile

@@ -1,48 +1,24 @@
-"""The data folder: where it is, and the register of what lies in it.
+"""The register of what lies in the data folder.
 
-Each source that was downloaded, generated or imported has a folder ``<data>/<source>/`` with a
-``register.json``: which cases of which split are there, in which files, and what was found incomplete. The
-register is written last and atomically, so a source is either there or not.
+Each source that was downloaded, generated or imported has a ``register.json`` in its folder: which cases of which split
+are there, in which files, and what was found incomplete. It is written last and atomically, so a source is either there
+or not.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.errors import DataError
 from dgmld_bench.files import read_json, write_json
 from dgmld_bench.splits import Split, case_sort_key
+from dgmld_bench.storage.folders import OWN_NAME, data_dir, source_dir
 
 REGISTER = "register.json"
-LOCK, LOCK_TIMEOUT_S = ".lock", 5.0
 _FORMAT, _VERSION = "dgmld-bench/register", 1
-_OWN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")  # "own/NAME" fits the 64 characters of a predictions file
-
-
-def data_dir(path: Path | str | None = None) -> Path:
-    """Return the data folder: the argument, else ``DGMLD_BENCH_DATA``, else the platform's user data folder.
-
-    Raises
-    ------
-    UsageError
-        When a file lies there.
-    """
-    if path is None:
-        path = os.environ.get("DGMLD_BENCH_DATA") or None
-    if path is None:
-        import platformdirs
-
-        path = platformdirs.user_data_path("dgmld-bench")
-    folder = Path(path).expanduser().absolute()
-    if folder.is_file():
-        raise UsageError(f"{folder} is a file, expected the data folder")
-    return folder
 
 
 @dataclass(frozen=True)
@@ -107,44 +83,6 @@ class Register:
         return sum(c.split == split for c in self.cases)
 
 
-def source_dir(source: str, folder: Path | str | None = None) -> Path:
-    """Return the folder of one source in the data folder; UsageError for a name that cannot be one."""
-    kind, _, name = source.partition("/")
-    if (kind == "own") != bool(name) or (name and not _OWN_NAME.fullmatch(name)):
-        raise UsageError(
-            f"'{source}' is no name of a source; a centre of your own is own/NAME with NAME of lower-case letters, "
-            "digits, '-' and '_' (60 at most)"
-        )
-    return data_dir(folder) / source
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a source's folder: downloads, imports, generation and removal never meet there.
-
-    Whoever holds it may take it again, as a download does that imports what it fetched.
-
-    Raises
-    ------
-    DataError
-        When another process or thread holds it.
-    """
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK, is_singleton=True)
-    try:
-        lock.acquire(timeout=LOCK_TIMEOUT_S)
-    except Timeout:
-        raise DataError(
-            f"{folder}: another download, import, generation or removal is at work there; wait for it to end"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def write_register(register: Register) -> None:
     """Write a register into its folder, atomically."""
     value = {
@@ -191,7 +129,7 @@ def own_sources(folder: Path | str | None = None) -> list[str]:
     """Return the names ``own/NAME`` of the user's own centres on disk."""
     place = data_dir(folder) / "own"
     names = (p.parent.name for p in place.glob(f"*/{REGISTER}"))
-    return sorted(f"own/{name}" for name in names if _OWN_NAME.fullmatch(name))
+    return sorted(f"own/{name}" for name in names if OWN_NAME.fullmatch(name))
 
 
 def missing_ids(split: Split, present: Iterable[str]) -> list[str]:

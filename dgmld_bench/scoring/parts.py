@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench.statistics import resampling_counts
+from dgmld_bench.scoring.statistics import resampling_counts
 
 Array = NDArray[np.float64]
 

@@ -1,0 +1,4 @@
+"""Bytes on disk and over the wire: the data folder, its registers and manifests, archives, downloads.
+
+It knows files and the names of splits, and no source: what a source is, and how to get it, is said in ``sources``.
+"""
