@@ -48,8 +48,6 @@ def demo(
         pretrain_epochs=PRETRAIN_EPOCHS,
         epochs=EPOCHS,
         batch_size=BATCH_SIZE,
-        schedule="cosine",
-        refine=True,
     )
     rows: dict[str, Predictions] = {"mean shape": predict_mean_shape("phantom", folder)}
     console = Console(highlight=False)

@@ -162,7 +162,9 @@ def _cases_of(centre: str, settings: Settings, data_dir: Path | None) -> Trainin
 
     return join(
         [
-            load_training_set(s, settings.preset, data_dir, masks=settings.masks, references=True)
+            load_training_set(
+                s, settings.preset, data_dir, masks=settings.masks, labels=settings.labels, references=True
+            )
             for s in CENTRES[centre]
         ]
     )

@@ -135,7 +135,7 @@ def _load(settings: Settings, data_dir: Path | None) -> tuple[TrainingSet, Train
     from baselines.common.data import load_training_set
 
     track = get_track(settings.track)
-    training = load_training_set(track.train, settings.preset, data_dir, masks=settings.masks)
+    training = load_training_set(track.train, settings.preset, data_dir, masks=settings.masks, labels=settings.labels)
     return training, load_training_set(track.validation, settings.preset, data_dir)
 
 

@@ -199,3 +199,20 @@ def test_an_image_that_cannot_be_read_leaves_nothing_half_done(data: Path) -> No
     arrays = {p.stem for p in (data / "cache").glob("*.npy")}
     assert {p.stem for p in (data / "cache").glob("*.json")} == arrays
     assert not list((data / "cache").glob("*.part"))
+
+
+def test_labels_on_the_grid_are_those_of_the_nearest_voxels_in_one_numbering(brains: Path) -> None:
+    from dgmld_bench.cases import load_split
+    from dgmld_bench.derive import FIDON_TO_FETA
+    from dgmld_bench.geometry import world_to_index
+
+    (case, *_) = load_split("atlas", data_dir=brains)
+    (prepared, *_) = Cache(GRID, brains).prepare("atlas", labels=True)
+    assert isinstance(prepared.labels, np.memmap) and prepared.mask is None
+    voxels = np.stack(np.meshgrid(*map(np.arange, GRID), indexing="ij"), axis=-1).reshape(-1, 3)
+    index = world_to_index(case.affine, prepared.grid.to_world(voxels.astype(float)))
+    found, numbering = prepared.labels.reshape(-1), np.array(FIDON_TO_FETA)
+    # a centre that lies between two voxels may take the label of either
+    rounded = [np.clip(np.rint(index + s * 1e-6).astype(int), 0, np.array(case.mask.shape) - 1) for s in (-1, 1)]
+    near = np.stack([numbering[case.mask[tuple(r.T)]] for r in rounded])
+    assert (near == found).any(axis=0).all() and set(found) > {0, 5}

@@ -19,7 +19,7 @@ from baselines.baseline.run import METHOD as BASELINE
 from baselines.common import command, recipe, running, trainer
 from baselines.common.config import get_preset
 from baselines.common.data import load_training_set, selection_splits, withhold_fifths
-from baselines.common.method import PEAK, Method, Pretraining
+from baselines.common.method import PEAK, Augmentation, Method, Pretraining
 from baselines.common.running import run_method
 from baselines.meanshape.run import predict as predict_mean_shape
 from dgmld_bench.errors import DataError, ReferenceWithheldError, UsageError
@@ -264,6 +264,32 @@ def test_source_validation_withholds_every_fifth_case_from_both_stages(
     run(tmp_path, brains, method=PRETRAINED, select="source-val")
     assert seen == {"pretrain": 5, "finetune": 5}
     assert Predictions.load(tmp_path / "predictions.json").selection == "source-val"
+
+
+def test_a_method_changes_examples_in_its_own_way(
+    tmp_path: Path, brains: Path, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def half_black(images: Any, points: Any, labels: Any, generator: Any) -> Any:
+        seen.append((tuple(images.shape[2:]), points, labels))
+        images[:, :, : images.shape[2] // 2] = 0
+        return images, points
+
+    own = replace(BASELINE, augmentation={d: Augmentation(half_black, d == 3, 2) for d in (2, 3)})
+    run(tmp_path / "3", brains, method=own)
+    assert len((tmp_path / "3" / "seed-0" / "log.csv").read_text().splitlines()) == 1 + 2 * 2
+    shape, points, labels = seen[0]
+    assert shape == (32, 32, 32) and labels.shape[1:] == shape and set(labels.unique().tolist()) > {0, 5}
+    middle = points.mean(dim=1).round().long()  # of the cerebellum, on the grid of its labels
+    assert all(labels[n][tuple(at)] == 5 for n, at in enumerate(middle))
+    seen.clear()
+    run(tmp_path / "2", films, method=own, track="ceph")
+    shape, points, labels = seen[0]
+    assert labels is None and shape == (96, 80)
+    whole = load_training_set("isbi-train", get_preset("smoke", 2), films)
+    grid = [case.grid.to_grid(world) for case, world in zip(whole.cases, whole.world, strict=True)]
+    assert all(min(np.abs(p.numpy() - g).max() for g in grid) < 1e-9 for p in points)
 
 
 def test_predicting_with_a_checkpoint_gives_what_the_run_predicted(tmp_path: Path, brains: Path) -> None:

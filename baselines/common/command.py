@@ -67,8 +67,8 @@ def main(method: Method | Callable[..., Method]) -> None:
             bool | None,
             typer.Option(
                 "--refine/--no-refine",
-                help="Decode heatmaps below the voxel, or by plain argmax. Default: argmax in 3D, as published; below "
-                "the pixel in 2D.",
+                help="Decode heatmaps below the voxel, or by plain argmax. Default: below the voxel; argmax, as "
+                "published, for preset paper in 3D.",
                 show_default=False,
             ),
         ] = None,

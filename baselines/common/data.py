@@ -58,11 +58,12 @@ def load_training_set(
     data_dir: Path | None,
     *,
     masks: bool = False,
+    labels: bool = False,
     references: bool = False,
     progress: Progress | None = None,
 ) -> TrainingSet:
     """Prepare a split. A test split raises unless ``references`` asks for what is withheld of it."""
-    prepared = prepare(split, preset, data_dir, masks=masks, references=references, progress=progress)
+    prepared = prepare(split, preset, data_dir, masks=masks, labels=labels, references=references, progress=progress)
     cases = load_split(split, references=references, data_dir=data_dir)
     if not len(cases):
         raise DataError(f"split '{split}': no case of it is on disk; `dgmld-bench datasets` says how to get it")
@@ -78,12 +79,15 @@ def prepare(
     data_dir: Path | None,
     *,
     masks: bool = False,
+    labels: bool = False,
     references: bool = False,
     progress: Progress | None = None,
 ) -> list[PreparedCase]:
     """Prepare the images of any split, telling ``progress(split, done, total)``."""
     on_case = (lambda done, total: progress(split, done, total)) if progress else None
-    return Cache(preset.grid_shape, data_dir).prepare(split, masks=masks, references=references, on_case=on_case)
+    return Cache(preset.grid_shape, data_dir).prepare(
+        split, masks=masks, labels=labels, references=references, on_case=on_case
+    )
 
 
 def join(sets: Sequence[TrainingSet]) -> TrainingSet:

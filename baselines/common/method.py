@@ -1,9 +1,9 @@
 """The contract between a method and the trainer: what a ``run.py`` says, and nothing it does not say.
 
-Every method trains a network to regress one Gaussian heatmap per landmark. Methods differ in how far the training
-images are rotated, and in what the network regresses before: its pre-training. A ``run.py`` defines a
-:class:`Method` and hands it to ``main``; one with options defines a function that returns a method, whose
-``Literal`` parameters become options of the command line.
+Every method trains a network to regress one Gaussian heatmap per landmark. Methods differ in how the training images
+are changed (how far they are rotated, or by an :class:`Augmentation` of their own), and in what the network regresses
+before: its pre-training. A ``run.py`` defines a :class:`Method` and hands it to ``main``; one with options defines a
+function that returns a method, whose ``Literal`` parameters become options of the command line.
 
 In pre-training every output channel regresses the same map, and the weights of the last epoch carry over.
 """
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dgmld_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 Array = NDArray[np.float32]
 
@@ -97,6 +97,30 @@ class Pretraining:
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """A method's own change of training examples, in place of the rotation and the greys that all methods share.
+
+    Attributes
+    ----------
+    change : callable
+        ``change(images, points, labels, generator)`` returns changed images and points. ``images`` is float32
+        ``(batch, 1, *grid)`` in [0, 1]; ``points`` is float64 ``(batch, landmark, d)`` in indices of the images' grid,
+        on the CPU, NaN where a landmark is not annotated; ``labels`` is uint8 ``(batch, *grid)`` or None, on the
+        device of the images. All that is drawn comes from the generator, which is on the CPU.
+    needs_labels : bool
+        Whether the trainer must load the tissue labels of training cases, in FeTA's numbering (0 is background). There
+        are labels in 3D only.
+    epochs_factor : int
+        How many times the preset's epochs landmarks are learnt: no example comes twice, so that more of them still
+        teach something where the same few images would be learnt by heart.
+    """
+
+    change: Callable[[Tensor, Tensor, Tensor | None, Generator], tuple[Tensor, Tensor]]
+    needs_labels: bool = False
+    epochs_factor: int = 1
+
+
+@dataclass(frozen=True)
 class Method:
     """A method of the benchmark.
 
@@ -110,6 +134,9 @@ class Method:
         While landmarks are learnt, images are rotated by up to this, per axis.
     pretraining : mapping of dimension (2 or 3) to Pretraining
         Empty for a method that does not pre-train.
+    augmentation : mapping of dimension (2 or 3) to Augmentation
+        How examples are changed while landmarks are learnt; where it says nothing, as the preset and
+        ``fine_tune_rotation_deg`` say.
     """
 
     name: str
@@ -119,6 +146,7 @@ class Method:
     paper: str
     fine_tune_rotation_deg: float = 5.0
     pretraining: Mapping[int, Pretraining] = field(default_factory=dict)
+    augmentation: Mapping[int, Augmentation] = field(default_factory=dict)
 
     def pretraining_for(self, dimension: int) -> Pretraining | None:
         """Return the pre-training in 2D or 3D, or None for a method without one.

@@ -16,8 +16,8 @@ from baselines.common.augment import Poses, random_poses, vary_greys
 from baselines.common.checkpoint import save_checkpoint
 from baselines.common.config import Precision, Preset
 from baselines.common.data import TrainingSet, image_batch
-from baselines.common.heatmaps import gaussian_heatmaps, known_landmarks
-from baselines.common.method import Method, Pretraining, Subject
+from baselines.common.heatmaps import from_heatmap_grid, gaussian_heatmaps, known_landmarks, to_heatmap_grid
+from baselines.common.method import Augmentation, Method, Pretraining, Subject
 from baselines.common.networks import build_network
 from baselines.common.networks.blocks import parameter_groups, restart_heads
 from baselines.common.predicting import Runtime, predict_points
@@ -89,6 +89,21 @@ class Settings:
     def masks(self) -> bool:
         """Whether training cases need their masks."""
         return self.needs == "mask"
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """The method's own change of examples, None where there is none."""
+        return self.method.augmentation.get(self.preset.dimension)
+
+    @property
+    def labels(self) -> bool:
+        """Whether training cases need their tissue labels."""
+        return self.augmentation is not None and self.augmentation.needs_labels
+
+    @property
+    def epochs(self) -> int:
+        """How long landmarks are learnt."""
+        return self.preset.epochs * (self.augmentation.epochs_factor if self.augmentation else 1)
 
     @property
     def training_data(self) -> list[str]:
@@ -190,7 +205,7 @@ def train_seed(
         run(stage, network.parameters(), _pretraining_loss(network, subjects, pretraining, settings), None, 0)
         restart_heads(network)  # all channels regressed one map: from there, landmarks hardly come apart again
     stage = Stage(
-        "finetune", preset.epochs, preset.batch_size, preset.learning_rate, preset.schedule, preset.validate_every
+        "finetune", settings.epochs, preset.batch_size, preset.learning_rate, preset.schedule, preset.validate_every
     )
     history = run(
         stage,
@@ -222,14 +237,12 @@ def _landmark_loss(
     """MSE between heatmaps (Eq. 33); the points are moved, the heatmaps built from them."""
     preset, runtime = settings.preset, settings.runtime
     points = torch.from_numpy(data.heatmap_points)
+    examples = _examples(data, settings)
     buffer: Tensor | None = None
 
     def loss(items: list[int], epoch: int, generator: torch.Generator) -> Tensor:
         nonlocal buffer
-        poses = _poses(len(items), preset, settings.method.fine_tune_rotation_deg, generator)
-        images = poses.move_images(image_batch([data.cases[i].image for i in items], runtime.device))
-        images = vary_greys(images, preset.contrast, generator)
-        moved = poses.move_points(points[items], preset.heatmap_shape)
+        images, moved = examples(items, generator)
         if buffer is None or len(buffer) != len(items):
             shape = (len(items), points.shape[1], *preset.heatmap_shape)
             buffer = torch.empty(shape, device=runtime.device)
@@ -241,6 +254,28 @@ def _landmark_loss(
         return error.mean()
 
     return loss
+
+
+def _examples(data: TrainingSet, settings: Settings) -> Callable[[list[int], torch.Generator], tuple[Tensor, Tensor]]:
+    """Return what draws the examples of a batch: changed images, and their points on the heatmap's grid."""
+    preset, device = settings.preset, settings.runtime.device
+    augmentation, points = settings.augmentation, torch.from_numpy(data.heatmap_points)
+
+    def posed(items: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        poses = _poses(len(items), preset, settings.method.fine_tune_rotation_deg, generator)
+        images = poses.move_images(image_batch([data.cases[i].image for i in items], device))
+        return vary_greys(images, preset.contrast, generator), poses.move_points(points[items], preset.heatmap_shape)
+
+    def changed(items: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        assert augmentation is not None
+        images = image_batch([data.cases[i].image for i in items], device)
+        maps = [labels for i in items if (labels := data.cases[i].labels) is not None]
+        labels = torch.from_numpy(np.stack(maps)).to(device) if augmentation.needs_labels else None
+        on_grid = from_heatmap_grid(points[items], preset.heatmap_stride)
+        images, moved = augmentation.change(images, on_grid, labels, generator)
+        return images, to_heatmap_grid(moved, preset.heatmap_stride)
+
+    return changed if augmentation else posed
 
 
 def _pretraining_loss(

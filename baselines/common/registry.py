@@ -7,7 +7,7 @@ from importlib import import_module
 from baselines.common.method import Method
 from dgmld_bench.errors import unknown_name
 
-METHODS = ("baseline", "augdg", "edgedg", "segdg", "bapdg")
+METHODS = ("baseline", "augdg", "edgedg", "segdg", "bapdg", "synthdg")
 
 
 def method_of(name: str) -> Method:

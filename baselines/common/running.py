@@ -161,7 +161,9 @@ def _load(
     from baselines.common.data import load_training_set, withhold_fifths
 
     with preparing(progress) as on_case:
-        training = load_training_set(track.train, settings.preset, data_dir, masks=settings.masks, progress=on_case)
+        training = load_training_set(
+            track.train, settings.preset, data_dir, masks=settings.masks, labels=settings.labels, progress=on_case
+        )
         if validation_split is None:
             return withhold_fifths(training)
         return training, load_training_set(validation_split, settings.preset, data_dir, progress=on_case)
@@ -201,7 +203,7 @@ def _train(
     log: list[tuple[str, Epoch]] = []
 
     def on_epoch(stage: str, epoch: Epoch) -> None:
-        total = settings.preset.pretrain_epochs if stage == "pretrain" else settings.preset.epochs
+        total = settings.preset.pretrain_epochs if stage == "pretrain" else settings.epochs
         title = f"{settings.method.name} · seed {seed} · {stage}"
         if stage not in tasks:
             tasks[stage] = progress.add_task(title, total=total, note="")
