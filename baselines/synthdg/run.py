@@ -1,17 +1,46 @@
-"""SynthDG: training images whose appearance and shape are drawn anew, so that no centre is far from all of them."""
+"""SynthDG: no training image looks like another, so that no unseen centre looks like none of them.
+
+The labels of the training cases are worth more as a source of appearance and shape than as a target. From each case,
+examples are drawn without end: tissues get greys and textures of their own, brains get heads, heads get other poses,
+proportions and cerebella, and all of it another scanner; a quarter keeps its greys. Landmarks follow the same map.
+Films have no labels; there, developments, frames and shapes are drawn (:mod:`baselines.synthdg.films`).
+
+Builds on domain randomisation from labels: B. Billot et al., "SynthSeg: Segmentation of brain MRI scans of any contrast
+and resolution without retraining", Medical Image Analysis 86, 2023; and, for films, on random convolutions: Z. Xu et
+al., "Robust and Generalizable Visual Representation Learning via Random Convolutions", ICLR 2021.
+"""
+
+from typing import Annotated, Literal
+
+import typer
 
 from baselines.common.command import main
 from baselines.common.method import Augmentation, Method
-from baselines.synthdg.volumes import change_volumes
+from baselines.synthdg.films import change_films
+from baselines.synthdg.volumes import Volumes
 
-METHOD = Method(
-    name="SynthDG",
-    title="Training images whose appearance and shape are drawn anew",
-    authors="The dgmld-bench authors",
-    venue="dgmld-bench",
-    paper="https://github.com/lhaof/DGMLD",
-    augmentation={3: Augmentation(change_volumes, needs_labels=True, epochs_factor=2)},
-)
+Part = Literal["nothing", "appearance", "outside", "shape", "structures"]
+
+
+def build(
+    without: Annotated[Part, typer.Option(help="3D: leave one part out, to see what it is worth.")] = "nothing",
+) -> Method:
+    """Return SynthDG, or it without one of its parts."""
+    volumes = Volumes(**{part: part != without for part in ("appearance", "outside", "shape", "structures")})
+    augmentation = {3: Augmentation(volumes, needs_labels=True, epochs_factor=2)}
+    if without == "nothing":
+        augmentation[2] = Augmentation(change_films)
+    return Method(
+        name="SynthDG" if without == "nothing" else f"SynthDG-without-{without}",
+        title="Training images whose appearance and shape are drawn anew",
+        authors="The dgmld-bench developers",
+        venue="dgmld-bench",
+        paper="https://doi.org/10.1016/j.media.2023.102789",
+        augmentation=augmentation,
+    )
+
+
+METHOD = build()
 
 if __name__ == "__main__":
-    main(METHOD)
+    main(build)
