@@ -26,6 +26,7 @@ from baselines.synthdg.films import (
 )
 
 SHAPE = (192, 160)
+LIKE = torch.zeros((), dtype=torch.float64)
 SEEDS = st.integers(0, 2**31)
 
 
@@ -93,7 +94,7 @@ def test_points_solve_the_map_of_the_pixels(seed):
 def test_no_change_of_shape_folds(seed):
     """The Jacobian, by differences of neighbouring pixels, is positive everywhere."""
     warp = random_warp(landmarks(seed)[0], SHAPE, Ranges(), seeded(seed))
-    where = warp.sources(SHAPE)
+    where = warp.sources(SHAPE, LIKE)
     down, right = where[1:, :-1] - where[:-1, :-1], where[:-1, 1:] - where[:-1, :-1]
     assert (down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0]).min() > 0.05
 
@@ -104,7 +105,7 @@ def test_the_wildest_bend_does_not_fold():
     signs = (-1.0) ** (torch.arange(7)[:, None] + torch.arange(6))
     control = torch.stack([signs, -signs]).double() * Ranges().bend * cell
     warp = still(bend=Spline(control, cell))
-    where = warp.sources(SHAPE)
+    where = warp.sources(SHAPE, LIKE)
     down, right = where[1:, :-1] - where[:-1, :-1], where[:-1, 1:] - where[:-1, :-1]
     assert (down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0]).min() > 0
     points = landmarks(0)[0]
@@ -117,15 +118,15 @@ def test_a_quarter_turn_by_hand():
     back = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
     warp = Warp(back, torch.tensor([2.0, -1.0], dtype=torch.float64), still().bend)
     assert warp.move_points(torch.tensor([[3.0, 4.0]]), (9, 9)).tolist() == [[4 + 2, 3 - 1]]
-    assert warp.sources((9, 9))[6, 2].tolist() == [3.0, 4.0]
+    assert warp.sources((9, 9), LIKE)[6, 2].tolist() == [3.0, 4.0]
 
 
 def test_splines_are_a_partition_of_one_and_agree_on_grid_and_at_points():
     flat = Spline(torch.full((1, 6, 5), 0.7, dtype=torch.float64), 10.0)
     rows, columns = torch.linspace(-20, 60, 33).double(), torch.linspace(-20, 50, 21).double()
-    assert torch.allclose(flat.on_grid(rows, columns), torch.tensor(0.7, dtype=torch.float64))
+    assert torch.allclose(flat.on_grid(rows, columns, LIKE), torch.tensor(0.7, dtype=torch.float64))
     bumpy = Spline.random(2, (31, 21), 10.0, 1.0, seeded(1))
-    grid = bumpy.on_grid(rows, columns)
+    grid = bumpy.on_grid(rows, columns, LIKE)
     points = torch.cartesian_prod(rows, columns)
     assert torch.allclose(grid.flatten(1).T, bumpy.at(points))
     assert bumpy.control.shape == (2, 6, 5) and bumpy.control.abs().max() <= 1

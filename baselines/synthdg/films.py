@@ -40,11 +40,13 @@ class Ranges:
     share : float
         Of the films that are changed strongly.
     rotation_deg : float
-        Heads lie by some 5° off the Frankfort horizontal in the natural position (Lundström 1995), plates by more.
+        In the natural position heads lie some 5° (a standard deviation) off the Frankfort horizontal (Lundström and
+        Lundström, AJO-DO 107, 1995); three of them.
     zoom : float
-        Detectors are 18 to 30 cm long, magnification 1.05 to 1.15: the same head fills more or less of the film.
+        Plates are 24 or 30 cm high (1.25), magnification is 1.05 to 1.15 (1.1): the same head fills more or less of the
+        film, by 1.37 at most.
     stretch : float
-        Faces differ in the ratio of height to depth (long and short faces, facial index ±12 %).
+        Of height over depth: long faces and short ones, and plates whose two spacings differ.
     shift : float
         As far as all landmarks stay on the film, which is what makes a cephalogram of an X-ray.
     cell, bend : float
@@ -110,9 +112,12 @@ class Spline:
         draws = torch.rand((channels, *n), dtype=torch.float64, generator=generator)
         return cls((2 * draws - 1) * limit, cell)
 
-    def on_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Return values ``(channel, row, column)`` at every pair of coordinates: two matrix products."""
-        return self._basis(rows, 0) @ self.control @ self._basis(columns, 1).T
+    def on_grid(self, rows: Tensor, columns: Tensor, like: Tensor) -> Tensor:
+        """Return values ``(channel, row, column)`` at every pair of coordinates, of the type and on the device of like.
+
+        Two matrix products.
+        """
+        return self._basis(rows, 0).to(like) @ self.control.to(like) @ self._basis(columns, 1).T.to(like)
 
     def at(self, points: Tensor) -> Tensor:
         """Return values ``(point, channel)`` at points ``(point, 2)``."""
@@ -145,12 +150,16 @@ class Warp:
     shift: Tensor
     bend: Spline
 
-    def sources(self, shape: Sequence[int]) -> Tensor:
-        """Return ``(row, column, 2)``: where each pixel of a film of this shape comes from, in pixels."""
+    def sources(self, shape: Sequence[int], like: Tensor) -> Tensor:
+        """Return ``(row, column, 2)``: where each pixel of a film of this shape comes from, in pixels.
+
+        Of the type and on the device of ``like``: in float32 to a thousandth of a pixel.
+        """
         rows, columns = (torch.arange(n, dtype=torch.float64) - s for n, s in zip(shape, self.shift, strict=True))
-        straight = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1)
-        centre = _centre(shape)
-        return (straight - centre + self.bend.on_grid(rows, columns).permute(1, 2, 0)) @ self.matrix.T + centre
+        straight = torch.stack(torch.meshgrid(rows.to(like), columns.to(like), indexing="ij"), dim=-1)
+        bent = straight + self.bend.on_grid(rows, columns, like).permute(1, 2, 0)
+        centre = _centre(shape).to(like)
+        return (bent - centre) @ self.matrix.T.to(like) + centre
 
     def move_points(self, points: Tensor, shape: Sequence[int]) -> Tensor:
         """Return where points ``(point, 2)`` in pixels end up: the map of the pixels, solved for q.
@@ -241,13 +250,10 @@ def reframe(image: Tensor, warp: Warp, moved: Tensor, ranges: Ranges, generator:
     Blades come no closer to a landmark than :data:`MARGIN`.
     """
     shape = image.shape[1:]
-    size = torch.tensor(shape, dtype=torch.float64)
-    where = (warp.sources(shape) * 2 + 1) / size - 1  # -1 to 1 from edge to edge
-    film = grid_sample(
-        image[None], where.flip(-1)[None].to(image), mode="bilinear", padding_mode="border", align_corners=False
-    )[0]
+    where = (warp.sources(shape, image) * 2 + 1) / torch.tensor(shape).to(image) - 1  # -1 to 1 from edge to edge
+    film = grid_sample(image[None], where.flip(-1)[None], padding_mode="border", align_corners=False)[0]
     grey = min(max(_draw(-0.5, 1.5, generator), 0.0), 1.0)
-    outside = torch.zeros(tuple(shape), dtype=torch.bool)
+    outside = torch.zeros(tuple(shape), dtype=torch.bool, device=image.device)
     if _chance(0.5, generator):
         outside |= (where.abs() > 1).any(dim=-1)
     known = moved[torch.isfinite(moved).all(dim=1)]
@@ -258,15 +264,15 @@ def reframe(image: Tensor, warp: Warp, moved: Tensor, ranges: Ranges, generator:
             for side, free in enumerate(room):
                 if _chance(ranges.blades, generator) and (width := int(free * _draw(0, 1, generator))) > 0:
                     outside.narrow(axis, 0 if side == 0 else shape[axis] - width, width).fill_(True)
-    return film.masked_fill(outside.to(film.device), grey)
+    return film.masked_fill(outside, grey)
 
 
 def redevelop(film: Tensor, ranges: Ranges, generator: torch.Generator) -> Tensor:
     """Give a film ``(1, row, column)`` another appearance; the result is in [0, 1]."""
     height, width = film.shape[1:]
     rows, columns = torch.arange(height, dtype=torch.float64), torch.arange(width, dtype=torch.float64)
-    beam = Spline.random(1, (height, width), height / 2, ranges.exposure, generator).on_grid(rows, columns)
-    film = film.clamp(0, 1) * beam.exp().to(film)
+    beam = Spline.random(1, (height, width), height / 2, ranges.exposure, generator).on_grid(rows, columns, film)
+    film = film.clamp(0, 1) * beam.exp()
     film = film / film.amax().clamp_min(1e-6)
     gamma = (1 + ranges.gamma) ** _draw(-1, 1, generator)
     # a curve that is steep in the shadows, or the same curve upside down: steep in the lights
