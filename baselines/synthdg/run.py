@@ -29,7 +29,7 @@ def build(
     volumes = Volumes(**{part: part != without for part in ("appearance", "outside", "shape", "structures")})
     augmentation = {3: Augmentation(volumes, needs_labels=True, epochs_factor=2)}
     if without == "nothing":
-        augmentation[2] = Augmentation(change_films)
+        augmentation[2] = Augmentation(change_films, epochs_factor=2)
     return Method(
         name="SynthDG" if without == "nothing" else f"SynthDG-without-{without}",
         title="Training images whose appearance and shape are drawn anew",
