@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,10 @@ def _draw_volume(case: Case, reference: Array | None, prediction: Array | None) 
                 ends_mm = grid.to_grid(points[[start, end]]) * step_mm
                 axis.plot(ends_mm[:, across], ends_mm[:, up], color=colour, linewidth=0.8, alpha=0.7)
                 _mark(axis, ends_mm[:, across], ends_mm[:, up], colour, marker, name)
+            planar = [
+                grid.to_grid(points[[start, end]])[:, [across, up]] * step_mm[[across, up]] for points, *_ in sets
+            ]
+            _name(axis, planar, (biometric.start, biometric.end))
             axis.set(xlim=view_mm[:, across], ylim=view_mm[:, up])
             _frame(axis, plane if row == 0 else "", sides)
         absent = "" if any(_present(points[[start, end]]).size for points, *_ in sets) else "\nno point"
@@ -152,11 +157,9 @@ def _draw_film(case: Case, reference: Array | None, prediction: Array | None) ->
     figure = _new_figure(10.5 if compared else 7, 8.5)
     axes = figure.subplots(1, 2, width_ratios=[7, 3]) if compared else [figure.subplots()]
     axes[0].imshow(film, cmap="gray", extent=(left, right, bottom, top))
-    if reference is not None and prediction is not None:
-        for a, b in zip(reference, prediction, strict=True):
-            axes[0].plot([a[0], b[0]], [a[1], b[1]], color="white", linewidth=0.7)
     for points, colour, marker, name in _sets(reference, prediction):
         _mark(axes[0], points[:, 0], points[:, 1], colour, marker, name)
+    _name(axes[0], [points for points, *_ in _sets(reference, prediction)], case.landmark_set.titles)
     _frame(axes[0], "", "")
     if len(axes[0].collections):
         _legend(axes[0])
@@ -179,6 +182,24 @@ def _draw_film(case: Case, reference: Array | None, prediction: Array | None) ->
 def _mark(axis: Any, x: Array, y: Array, colour: str, marker: str, name: str) -> None:
     face = {"facecolors": "none", "edgecolors": colour} if marker == "o" else {"color": colour}
     axis.scatter(x, y, s=26, marker=marker, linewidths=1.2, label=name, **face)
+
+
+def _name(axis: Any, sets: list[Array], names: Sequence[str]) -> None:
+    """Write each landmark's name at its point of the last set, and connect that with its point of the others.
+
+    ``sets``: each ``(landmark, horizontal and vertical)`` in the axis' units, NaN where missing.
+    """
+    from matplotlib.patheffects import withStroke
+
+    outline = [withStroke(linewidth=1.6, foreground="black")]  # bone is as white as the letters
+    for name, *points in zip(names, *sets, strict=True):
+        shown = _present(np.array(points))
+        if len(shown) > 1:
+            axis.plot(shown[:, 0], shown[:, 1], color="white", linewidth=0.7, path_effects=outline)
+        if len(shown):
+            short = name.partition(" (")[0]
+            style = {"color": "white", "fontsize": 6, "path_effects": outline, "annotation_clip": True}
+            axis.annotate(short, shown[-1], xytext=(4, 3), textcoords="offset points", **style)
 
 
 def _legend(axis: Any) -> None:

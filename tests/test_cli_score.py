@@ -152,6 +152,19 @@ def test_show_draws_films(films, tmp_path):
     assert (tmp_path / "show-isbi-151.png").is_file()
 
 
+def test_every_point_has_its_name_and_a_line_to_its_reference(films):
+    from dgmld_bench.drawing import draw_case
+    from dgmld_bench.landmarks import CEPHALOMETRIC
+
+    case = load_split("isbi", references=True, data_dir=films)[0]
+    predicted = case.landmarks + 40.0
+    predicted[0] = np.nan
+    axis = draw_case(case, case.landmarks, predicted).axes[0]
+    assert [t.get_text() for t in axis.texts] == [t.partition(" (")[0] for t in CEPHALOMETRIC.titles]
+    assert len(axis.lines) == 18
+    assert axis.lines[0].get_xydata() == pytest.approx(np.stack([case.landmarks[1], predicted[1]]))
+
+
 def test_schema_is_json():
     assert json.loads(program("schema").stdout)["additionalProperties"] is False
 

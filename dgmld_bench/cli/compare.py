@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, refuse_overwriting
+from dgmld_bench.cli.score import print_doubts
 from dgmld_bench.terminal import make_console, print_whole
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Metho
         result = score_against(reference, predictions)
     except DataError as error:
         raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ').replace(ALLOW_MISSING, '.')}") from None
+    print_doubts(make_console(stderr=True), result, f"{path}: doubt")
     name = f"{result.predictions.method} · {result.predictions.backbone}"
     return MethodErrors(name, reference.ids, reference.landmark_set.names, result.errors_mm, reference.sha256)
 

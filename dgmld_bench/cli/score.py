@@ -12,7 +12,7 @@ from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, file_argument,
 from dgmld_bench.terminal import make_console, print_whole, width_of
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.table import Table
 
     from dgmld_bench.scoring.score import MeanStd, Score
@@ -30,6 +30,14 @@ def score(
         str | None,
         typer.Option(
             help="Space of a bare file: ras_mm, lps_mm, voxel or px. Default: the track's.", show_default=False
+        ),
+    ] = None,
+    read_as: Annotated[
+        str | None,
+        typer.Option(
+            help="Read the numbers otherwise than the file says: lps_mm, voxel, zyx or yx, 2.5x2.5 (the pixels of a "
+            "reduced film), TCD1=TCD2,TCD2=TCD1 (as written = as meant), or several, separated by commas.",
+            show_default=False,
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="SDR counts errors < t instead of <= t.")] = False,
@@ -53,11 +61,16 @@ def score(
         dgmld-bench score preds.json --split feta --json result.json
 
         dgmld-bench score points.json --split lfc --space lps_mm
+
+    A doubt is printed where another reading of the numbers fits the reference far better: another space or order of
+    coordinates, exchanged landmarks, pixels of a reduced film. --read-as applies it; nothing else does.
     """
     from dgmld_bench.scoring.score import score as score_predictions
 
     refuse_overwriting([file], json, csv)
-    result = score_predictions(file, split, data_dir=data_dir, space=space, strict=strict, allow_missing=allow_missing)
+    result = score_predictions(
+        file, split, data_dir=data_dir, space=space, read_as=read_as, strict=strict, allow_missing=allow_missing
+    )
     if csv is not None:
         from dgmld_bench.files import write_text
 
@@ -89,6 +102,15 @@ def _print(result: Score) -> None:
     for note in result.notes:
         mark, colon, text = note.partition(":")
         console.print(f"[yellow]{mark}{colon}[/]{text}")
+    print_doubts(console, result)
+
+
+def print_doubts(console: Console, result: Score, name: str = "doubt") -> None:
+    """Print which other readings of the predictions fit far better; nothing where none does."""
+    from rich.markup import escape
+
+    for doubt in result.doubts:
+        console.print(f"[bold red]{escape(name)}:[/] {escape(str(doubt))}")
 
 
 def _layout(result: Score, *, bars: bool, side_by_side: bool) -> Table:

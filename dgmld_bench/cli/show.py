@@ -35,7 +35,7 @@ def show(
     """Draw a case with its reference landmarks (green) and, if given, predicted ones (red), as a PNG.
 
     3D: sagittal, coronal and axial slices through the middle of each biometric. 2D: the film and the error of each
-    landmark. Millimetres are as long across as up.
+    landmark. Every point has its name, and a white line to its reference. Millimetres are as long across as up.
 
         dgmld-bench show 151 --split isbi --predictions preds.json
     """

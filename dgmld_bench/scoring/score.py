@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from dgmld_bench.geometry import to_world
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.scoring import metrics
 from dgmld_bench.scoring.predictions import Predictions, find_missing, read_predictions
+from dgmld_bench.scoring.readings import Doubt, find_doubts, parse_reading
 from dgmld_bench.scoring.statistics import bootstrap_interval
 from dgmld_bench.sources import find_split, load_split
 from dgmld_bench.splits import Split
@@ -175,6 +176,14 @@ class Score:
         """95 % bootstrap interval of the seed-averaged Average, by case and seed; None for a single case."""
         return bootstrap_interval(self.errors_mm)
 
+    @cached_property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Other readings of the predictions that fit the reference far better; nothing is read so by itself."""
+        reference = self.reference
+        return find_doubts(
+            self.predictions, reference.split.name, reference.cases, reference.points, reference.mm_per_unit
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return what ``score --json`` writes."""
         names = self.reference.landmark_set.names
@@ -205,6 +214,7 @@ class Score:
             "reference_sha256": self.reference.sha256,
             "sdr_comparison": "<" if self.strict else "<=",
             "notes": list(self.notes),
+            "doubts": [doubt.to_dict() for doubt in self.doubts],
             "runs": runs,
             "mre_mm": {
                 **_mean_std(self.per_seed_mm),
@@ -232,6 +242,7 @@ def score(
     *,
     data_dir: Path | str | None = None,
     space: str | None = None,
+    read_as: str | None = None,
     strict: bool = False,
     allow_missing: bool = False,
 ) -> Score:
@@ -245,6 +256,8 @@ def score(
     data_dir : path, optional
     space : str, optional
         The space of a bare file.
+    read_as : str, optional
+        Read the numbers otherwise than the file says, as a doubt names it (:mod:`dgmld_bench.scoring.readings`).
     strict : bool
         Count errors below the thresholds of SDR only, not those equal to them.
     allow_missing : bool
@@ -260,7 +273,12 @@ def score(
     reference = load_reference(split, data_dir)
     if not isinstance(predictions, Predictions):
         predictions = read_predictions(predictions, reference.split, reference.landmark_set, space)
-    return score_against(reference, predictions, strict=strict, allow_missing=allow_missing)
+    if read_as is None:
+        return score_against(reference, predictions, strict=strict, allow_missing=allow_missing)
+    _check_fit(reference, predictions)
+    read = parse_reading(read_as, reference.landmark_set).apply(predictions, split)
+    result = score_against(reference, read, strict=strict, allow_missing=allow_missing)
+    return replace(result, notes=(f"read as {read_as}: not as the file says", *result.notes))
 
 
 def score_against(
