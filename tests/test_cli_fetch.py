@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.test_obtaining import release as release  # a fixture
+from tests.test_downloading import release as release  # a fixture
 from typer.testing import CliRunner
 
 from dgmld_bench.cli.app import build_app
