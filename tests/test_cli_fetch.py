@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.test_downloading import release as release  # a fixture
 from typer.testing import CliRunner
 
 from dgmld_bench.cli.app import build_app
@@ -23,6 +22,7 @@ from dgmld_bench.sources.atlases import published_files
 from dgmld_bench.storage.download import PART
 from tests import servers
 from tests.servers import Hub, Site, serve, serve_hub
+from tests.test_downloading import release as release  # a fixture
 
 ROOT = Path(__file__).parents[1]
 REAL = os.environ.get("DGMLD_BENCH_REAL_DATA", "")
