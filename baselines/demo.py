@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from baselines.common.command import DataDir, run_app
-from baselines.common.registry import METHODS, method_of
+from baselines.common.registry import methods
 from baselines.common.running import ensure_phantom, run_method
 from baselines.meanshape.run import predict as predict_mean_shape
 from dgmld_bench.scoring.predictions import Predictions
@@ -51,8 +51,7 @@ def demo(
     )
     rows: dict[str, Predictions] = {"mean shape": predict_mean_shape("phantom", folder)}
     console = Console(highlight=False)
-    for name in METHODS:
-        method = method_of(name)
+    for name, method in methods().items():
         if name == "bapdg":
             console.print(
                 "The pre-training loss of BaPDG is expected to rise: it turns from log-cosh into MSE (Eq. 3)."

@@ -24,7 +24,7 @@ from baselines.common.command import DataDir, parse_seeds, run_app
 from baselines.common.registry import method_of
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.scoring.metrics import lengths
-from dgmld_bench.sources import load_split
+from dgmld_bench.splits import load_split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -51,8 +51,7 @@ def predict(
     from baselines.common.running import make_progress, preparing
     from dgmld_bench.errors import DataError, UsageError
     from dgmld_bench.scoring.predictions import Predictions
-    from dgmld_bench.sources import find_split, landmark_set_of
-    from dgmld_bench.splits import get_track
+    from dgmld_bench.splits import find_split, get_track, landmark_set_of
 
     folders = [checkpoint] if (checkpoint / CARD).is_file() else sorted(p.parent for p in checkpoint.glob(f"*/{CARD}"))
     if not folders:

@@ -23,7 +23,7 @@ import typer
 from baselines.common.command import DataDir, TrackName, parse_seeds, run_app
 from baselines.common.config import Precision
 from baselines.common.networks import BACKBONES
-from baselines.common.registry import METHODS
+from baselines.common.registry import methods as all_methods
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_json
 
@@ -81,7 +81,7 @@ def sweep(
     methods: Annotated[
         str,
         typer.Option(help="Separated by commas; each may have options of its own: 'bapdg,bapdg --loss mse'."),
-    ] = ",".join(METHODS),
+    ] = ",".join(all_methods()),
     backbones: Annotated[str, typer.Option(help="Separated by commas.")] = "unet",
     preset: Annotated[Literal["paper", "small", "smoke"], typer.Option(help="As for run.py.")] = "paper",
     seeds: Annotated[str, typer.Option(help="Separated by commas.")] = "0,1,2",
@@ -112,7 +112,7 @@ def sweep(
     options += [] if data_dir is None else ["--data-dir", str(data_dir.absolute())]
     whole = [
         Cell(m, b, tuple(parse_seeds(seeds)), (out / track / _folder(m, b, preset)).absolute(), tuple(options))
-        for m in _checked(methods, METHODS, "method")
+        for m in _checked(methods, tuple(all_methods()), "method")
         for b in _checked(backbones, BACKBONES, "backbone")
     ]
     cells = [Cell(w.method, w.backbone, (s,), w.folder, w.options) for w in whole for s in w.seeds]

@@ -20,7 +20,7 @@ import numpy as np
 
 from baselines.common.prepare import FULL_SCALE, Cache, PreparedCase, preprocess, window
 from dgmld_bench.obtaining.importing import import_source
-from dgmld_bench.sources import load_split
+from dgmld_bench.splits import load_split
 from dgmld_bench.storage.register import Register, read_register, write_register
 
 GRID = (128, 128, 128)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
     from dgmld_bench.scoring.predictions import Predictions
     from dgmld_bench.scoring.score import score
-    from dgmld_bench.sources import load_split
-    from dgmld_bench.splits import get_split, get_track
+    from dgmld_bench.splits import get_split, get_track, load_split
 
 __all__ = [
     "Case",
@@ -36,7 +35,7 @@ __all__ = [
 
 _HOMES = {
     "Case": "cases",
-    "load_split": "sources",
+    "load_split": "splits",
     "DataError": "errors",
     "DgmldBenchError": "errors",
     "UsageError": "errors",

@@ -10,7 +10,7 @@ import numpy as np
 
 from dgmld_bench.cases import CaseList
 from dgmld_bench.geometry import world_to_index
-from dgmld_bench.sources import load_split
+from dgmld_bench.splits import load_split
 
 try:
     import torch

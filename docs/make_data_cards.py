@@ -16,8 +16,8 @@ from typing import Any
 from dgmld_bench.export.card import data_card, split_statistics
 from dgmld_bench.export.croissant import croissant
 from dgmld_bench.files import read_json, write_text
-from dgmld_bench.sources import SOURCE_NAMES, get_source, load_split
-from dgmld_bench.splits import SPLITS
+from dgmld_bench.sources import get_source, source_names
+from dgmld_bench.splits import SPLITS, load_split
 from dgmld_bench.storage.register import has_register, read_register
 from dgmld_bench.terminal import make_console, progress_bars
 
@@ -45,7 +45,7 @@ def pages(statistics: dict[str, Any]) -> dict[str, str]:
     """Return every generated file by its name."""
     lines = [f' "{split}": {json.dumps(values)}' for split, values in statistics.items()]
     texts = {STATISTICS: "{\n" + ",\n".join(lines) + "\n}\n"}
-    for name in SOURCE_NAMES:
+    for name in source_names():
         source = get_source(name)
         if not source.splits:  # the user's own centres: nothing is known of them here
             continue

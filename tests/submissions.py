@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dgmld_bench.scoring.predictions import Predictions
-from dgmld_bench.sources import load_split
+from dgmld_bench.splits import load_split
 
 ROOT = Path(__file__).parents[1]
 

@@ -28,7 +28,7 @@ from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
 from dgmld_bench.obtaining.importing import import_source
 from dgmld_bench.phantom import simulate
-from dgmld_bench.sources import load_split
+from dgmld_bench.splits import load_split
 from dgmld_bench.storage.register import CaseFiles, Register, read_register, write_register
 
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -15,12 +15,12 @@ from dgmld_bench.export.card import data_card, split_statistics
 from dgmld_bench.files import read_json
 from dgmld_bench.formats import volumes
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
-from dgmld_bench.sources import SOURCE_NAMES, get_source
-from dgmld_bench.splits import get_split
+from dgmld_bench.sources import get_source, source_names
+from dgmld_bench.splits import get_split, get_track
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs/data"
-SOURCES = [name for name in SOURCE_NAMES if get_source(name).splits]
+SOURCES = [name for name in source_names() if get_source(name).splits]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_mlcroissant_accepts_the_metadata(name: str) -> None:
     rows = [{k.split("/")[1]: text(v) for k, v in row.items()} for row in dataset.records("splits")]
     assert [(r["name"], r["cases"]) for r in rows] == [(s, get_split(s).n_cases) for s in get_source(name).splits]
     names = [text(row["landmarks/name"]) for row in dataset.records("landmarks")]
-    assert names == list((CEPHALOMETRIC if name in ("isbi", "pku", "hamedan") else CEREBELLUM).names)
+    assert names == list(get_track(get_source(name).gives[0].track).landmarks.names)
 
 
 def test_mlcroissant_knows_the_published_atlases_by_their_hashes() -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from dgmld_bench.cli import data as commands
-from dgmld_bench.sources import SOURCE_NAMES, get_source
+from dgmld_bench.sources import get_source, source_names
 from tests.trees import isbi
 
 
@@ -72,12 +72,12 @@ def test_datasets_shows_every_source_and_split(run, tmp_path: Path) -> None:  # 
     run("import", "isbi", tmp_path / "films")
     result = run("datasets")
     assert result.exit_code == 0
-    for name in SOURCE_NAMES:
+    for name in source_names():
         assert name in result.output and get_source(name).licence in " ".join(result.output.split())
     assert "1/150" in result.output and "0/120" in result.output and "out of domain" in result.output
     value = json.loads(run("datasets", "--json", "-").stdout)
     sources = {s["name"]: s for s in value["sources"]}
-    assert list(sources) == list(SOURCE_NAMES)
+    assert list(sources) == list(source_names())
     assert sources["isbi"]["on_disk"] and not sources["pku"]["on_disk"]
     assert [s["cases"] for s in sources["isbi"]["splits"]] == [0, 0, 1]
 
@@ -122,6 +122,6 @@ def test_a_file_in_place_of_the_data_folder_is_named(run, tmp_path: Path) -> Non
 def test_names_are_whole_on_a_narrow_terminal(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("COLUMNS", "40")
     output = run("datasets").output
-    for name in SOURCE_NAMES:
+    for name in source_names():
         for split in get_source(name).splits:
             assert split in output

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dgmld_bench.scoring.predictions import Predictions
-from dgmld_bench.sources import load_split
+from dgmld_bench.splits import load_split
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from dgmld_bench.files import sha256_file
 from dgmld_bench.formats import volumes
 from dgmld_bench.obtaining.downloading import INCOMING, Obtained, download_source
 from dgmld_bench.obtaining.importing import NothingUsableError
-from dgmld_bench.sources import atlases, get_source, load_split
+from dgmld_bench.sources import atlases, get_source
 from dgmld_bench.sources.isbi import Isbi
-from dgmld_bench.splits import get_split
+from dgmld_bench.splits import get_split, load_split
 from dgmld_bench.storage import folders
 from dgmld_bench.storage.download import Patience, RemoteFile
 from tests import rar, servers, trees

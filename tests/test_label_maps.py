@@ -14,7 +14,7 @@ from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.obtaining.importing import import_source
 from dgmld_bench.obtaining.label_maps import derive_folder, find_label_maps
-from dgmld_bench.sources import find_split
+from dgmld_bench.splits import find_split
 from tests.trees import brain
 
 AFFINE = np.array([[0.8, 0, 0, -24], [0, 0.8, 0, -29], [0, 0, 0.8, -22], [0, 0, 0, 1.0]])

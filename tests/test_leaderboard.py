@@ -18,7 +18,7 @@ from dgmld_bench.leaderboard.reported import read_reported
 from dgmld_bench.leaderboard.submissions import find_faults, slug
 from dgmld_bench.leaderboard.views import SplitView
 from dgmld_bench.scoring.metrics import mean_over_cases, mean_radial_error
-from dgmld_bench.sources import load_split
+from dgmld_bench.splits import load_split
 from tests.submissions import ROOT, make_repository, submission
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.obtaining.importing import NothingUsableError, import_source
-from dgmld_bench.sources import load_split
+from dgmld_bench.splits import load_split
 from dgmld_bench.storage.archives import BrokenArchiveError, names_in
 from dgmld_bench.storage.manifest import find_differences, read_manifest
 from tests.trees import dgmld_release, isbi

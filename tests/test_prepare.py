@@ -129,7 +129,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_the_cache_gives_what_preprocessing_gives(data: Path) -> None:
-    from dgmld_bench.sources import load_split
+    from dgmld_bench.splits import load_split
 
     told: list[tuple[int, int]] = []
     first = Cache(GRID, data).prepare("lfc", on_case=lambda done, total: told.append((done, total)))

@@ -8,7 +8,7 @@ import pytest
 
 from dgmld_bench.errors import DataError, ReferenceWithheldError, UsageError
 from dgmld_bench.obtaining.importing import NothingUsableError, import_source
-from dgmld_bench.sources import find_split, load_split
+from dgmld_bench.splits import find_split, load_split
 from dgmld_bench.storage import folders
 from dgmld_bench.storage.register import REGISTER, CaseFiles, Problem, Register, read_register, write_register
 from tests.trees import dgmld_release, isbi

@@ -26,8 +26,7 @@ from dgmld_bench.errors import DataError, ReferenceWithheldError, UsageError
 from dgmld_bench.files import read_json
 from dgmld_bench.geometry import NetworkGrid
 from dgmld_bench.scoring.predictions import Predictions
-from dgmld_bench.sources import load_split
-from dgmld_bench.splits import get_track
+from dgmld_bench.splits import get_track, load_split
 
 PRETRAINED = Method(
     name="Toy",

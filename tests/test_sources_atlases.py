@@ -9,9 +9,8 @@ import pytest
 
 from dgmld_bench import derive
 from dgmld_bench.obtaining.importing import NothingUsableError, import_source
-from dgmld_bench.sources import load_split
 from dgmld_bench.sources.atlases import gestational_age_weeks, published_files
-from dgmld_bench.splits import get_track
+from dgmld_bench.splits import get_track, load_split
 
 needs_real_data = pytest.mark.skipif(
     "DGMLD_BENCH_REAL_DATA" not in os.environ, reason="DGMLD_BENCH_REAL_DATA is not set"

@@ -8,9 +8,8 @@ import pytest
 from dgmld_bench import derive, geometry
 from dgmld_bench.formats import volumes
 from dgmld_bench.obtaining.importing import import_source
-from dgmld_bench.sources import load_split
 from dgmld_bench.sources.dgmld import label_files
-from dgmld_bench.splits import get_split
+from dgmld_bench.splits import get_split, load_split
 from dgmld_bench.storage.register import Register
 from tests.trees import PAINTED, brain, dgmld_release, write_labels, write_mrk, write_pretraining
 

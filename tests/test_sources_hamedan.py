@@ -15,8 +15,8 @@ from dgmld_bench.obtaining.downloading import download_source
 from dgmld_bench.obtaining.importing import NothingUsableError, import_source
 from dgmld_bench.obtaining.upkeep import verify_source
 from dgmld_bench.scoring.agreement import measure_agreement
-from dgmld_bench.sources import hamedan, load_split
-from dgmld_bench.splits import get_split
+from dgmld_bench.sources import hamedan
+from dgmld_bench.splits import get_split, load_split
 from dgmld_bench.storage.download import Patience, RemoteFile
 from tests import trees
 from tests.servers import Site, serve

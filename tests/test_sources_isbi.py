@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dgmld_bench.obtaining.importing import import_source
-from dgmld_bench.sources import load_split
+from dgmld_bench.splits import load_split
 from dgmld_bench.storage.register import Register
 from tests.trees import isbi
 

@@ -16,7 +16,7 @@ from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
 from dgmld_bench.obtaining.importing import import_source
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.scoring.score import score
-from dgmld_bench.sources import find_split, load_split
+from dgmld_bench.splits import find_split, load_split
 from dgmld_bench.storage.register import Register, read_register
 from tests.films import film
 from tests.trees import affines, paint, write_mrk

@@ -9,7 +9,7 @@ from PIL import Image
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.landmarks import CEPHALOMETRIC
 from dgmld_bench.obtaining.importing import NothingUsableError, import_source
-from dgmld_bench.sources import load_split
+from dgmld_bench.splits import load_split
 
 NAMES = CEPHALOMETRIC.names
 

@@ -1,12 +1,20 @@
-"""The plan of the house: imports go one way."""
+"""The plan of the house: imports go one way, a data source is one file, a method is one folder."""
 
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,3 +54,94 @@ def test_no_module_imports_one_that_imports_it_at_any_depth() -> None:
         list(TopologicalSorter(imports(ROOT)).static_order())
     except CycleError as error:
         raise AssertionError(f"imports go in a circle: {' <- '.join(error.args[1])}") from None
+
+
+SOURCE_FILE = '''
+"""Three films of a tiny hospital."""
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dgmld_bench.cases import Case
+from dgmld_bench.landmarks import LandmarkSet
+from dgmld_bench.sources.base import Scan, Source
+from dgmld_bench.sources.reading import film_case
+from dgmld_bench.storage.register import CaseFiles, Register
+from dgmld_bench.tracks import Split
+
+
+class Tiny(Source):
+    name, title, licence, url, how_to_get = "tiny", "Tiny hospital", "CC0", "https://example.org", "Draw them."
+    gives = (Split("tiny", "ceph", "tiny", "test", "Tiny", 3, True, ("1", "2", "3")),)
+
+    def scan(self, path: Path, **options: Any) -> Scan:
+        return Scan([CaseFiles(p.stem, "tiny", str(p)) for p in sorted(path.glob("*.png"))])
+
+    def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:
+        points = np.full((len(landmark_set), 2), 5.0)
+        return film_case(
+            files, landmark_set, register, annotations=lambda: {"a": points}, pixel_spacing_mm=0.5, withheld=withheld
+        )
+
+
+SOURCE = Tiny()
+'''
+
+METHOD_FILE = '''
+"""Tiny: the baseline under another name."""
+from baselines.baseline.run import METHOD as BASELINE
+from baselines.common.command import main
+from dataclasses import replace
+
+METHOD = replace(BASELINE, name="Tiny")
+
+if __name__ == "__main__":
+    main(METHOD)
+'''
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A checkout of one's own, to which files are added and in which none is changed."""
+    for package in ("dgmld_bench", "baselines"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def python(place: Path, *arguments: str) -> str:
+    """Run Python in a copy and return what it prints."""
+    environment = os.environ | {"PYTHONPATH": str(place), "DGMLD_BENCH_DATA": str(place / "data"), "COLUMNS": "200"}
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_data_source_is_one_file(copy: Path) -> None:
+    (copy / "dgmld_bench" / "sources" / "tiny.py").write_text(SOURCE_FILE)
+    (copy / "films").mkdir()
+    for name in ("1", "2", "3"):
+        Image.new("L", (20, 20)).save(copy / "films" / f"{name}.png")
+    program = ("-m", "dgmld_bench")
+    assert "hamedan, tiny, phantom or own" in " ".join(python(copy, *program, "import", "--help").split())
+    assert "Registered 3 complete cases of tiny" in python(copy, *program, "import", "tiny", "films")
+    assert "Tiny hospital" in python(copy, *program, "datasets")
+    points = {n: [[5, 7]] * 19 for n in ("1", "2", "3")}  # two pixels of half a millimetre away
+    (copy / "mine.json").write_text(json.dumps(points))
+    scored = json.loads(python(copy, *program, "score", "mine.json", "--split", "tiny", "--json", "-"))
+    assert scored["mre_mm"]["mean"] == 1.0 and scored["complete"]
+    tests = python(copy, "-c", "import dgmld_bench as db; print(db.get_track('ceph').tests[-1])")
+    assert tests.strip() == "tiny"
+
+
+def test_a_method_is_one_folder(copy: Path) -> None:
+    place = copy / "baselines" / "tiny"
+    place.mkdir()
+    (place / "__init__.py").touch()
+    (place / "run.py").write_text(METHOD_FILE)
+    names = python(copy, "-c", "from baselines.common.registry import methods; print(*methods())").split()
+    assert names[:5] == ["baseline", "augdg", "edgedg", "segdg", "bapdg"] and "tiny" in names[5:]
+    cells = python(copy, "baselines/sweep.py", "--dry-run", "--track", "phantom", "--preset", "smoke", "--seeds", "0")
+    assert "baselines/tiny/run.py" in cells
+    assert "Tiny" in python(copy, "baselines/tiny/run.py", "--help")

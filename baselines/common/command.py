@@ -19,8 +19,8 @@ from baselines.common.versions import TRAINING, missing_packages
 from dgmld_bench.cli import guarded
 from dgmld_bench.cli.app import Command, reflow
 from dgmld_bench.errors import UsageError
+from dgmld_bench.tracks import TrackName
 
-TrackName = Literal["dgmld", "open", "ceph", "phantom"]
 DataDir = Annotated[
     Path | None,
     typer.Option(

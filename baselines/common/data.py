@@ -15,8 +15,7 @@ from baselines.common.config import Preset
 from baselines.common.heatmaps import from_heatmap_grid, to_heatmap_grid
 from baselines.common.prepare import FULL_SCALE, Cache, PreparedCase
 from dgmld_bench.errors import DataError
-from dgmld_bench.sources import load_split
-from dgmld_bench.splits import Track
+from dgmld_bench.splits import Track, load_split
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]

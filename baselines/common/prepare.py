@@ -30,7 +30,8 @@ from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import atomic_write, read_json, write_json
 from dgmld_bench.geometry import NetworkGrid
-from dgmld_bench.sources import find_split, load_split, open_register
+from dgmld_bench.sources import open_register
+from dgmld_bench.splits import find_split, load_split
 from dgmld_bench.storage import folders
 from dgmld_bench.storage.register import CaseFiles
 

@@ -1,18 +1,32 @@
-"""The methods there are: one folder each under ``baselines/``."""
+"""The methods there are: a folder under ``baselines/`` whose ``run.py`` defines a ``METHOD``, and nothing names it."""
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 from baselines.common.method import Method
 from dgmld_bench.errors import unknown_name
+from dgmld_bench.leaderboard.layouts import PAPER_METHODS
 
-METHODS = ("baseline", "augdg", "edgedg", "segdg", "bapdg", "synthdg")
+
+@cache
+def methods() -> dict[str, Method]:
+    """Return every method by the name of its folder: those of the paper in its order, then the others by name."""
+    folders = (path.parent.name for path in Path(__file__).parents[1].glob("*/run.py"))
+    modules = {name: import_module(f"baselines.{name}.run") for name in folders}
+    found = {name: module.METHOD for name, module in modules.items() if hasattr(module, "METHOD")}
+
+    def order(item: tuple[str, Method]) -> tuple[int, str]:
+        name = item[1].name
+        return PAPER_METHODS.index(name) if name in PAPER_METHODS else len(PAPER_METHODS), item[0]
+
+    return dict(sorted(found.items(), key=order))
 
 
 def method_of(name: str) -> Method:
     """Return the method that ``baselines/<name>/run.py`` defines; UsageError when there is none of that name."""
-    if name not in METHODS:
-        raise unknown_name("method", name, METHODS)
-    method: Method = import_module(f"baselines.{name}.run").METHOD
-    return method
+    if name not in methods():
+        raise unknown_name("method", name, tuple(methods()))
+    return methods()[name]

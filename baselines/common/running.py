@@ -21,8 +21,8 @@ from baselines.common.versions import require_training, versions
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write, read_json, write_json
 from dgmld_bench.scoring.predictions import Predictions, Run
-from dgmld_bench.sources import load_split
-from dgmld_bench.splits import Track, get_split, get_track
+from dgmld_bench.sources import get_source
+from dgmld_bench.splits import Track, get_split, get_track, load_split
 from dgmld_bench.storage.register import has_register
 
 if TYPE_CHECKING:
@@ -128,15 +128,14 @@ def run_method(
 
 
 def ensure_phantom(track: Track, data_dir: Path | None) -> None:
-    """Generate the small phantom where the phantom track is asked for and there is none."""
-    if track.name != "phantom" or has_register("phantom", data_dir):
+    """Generate the small phantom where its track is asked for and there is none."""
+    source = get_source(get_split(track.train).source)
+    if not source.is_generated or has_register(source.name, data_dir):
         return
-    from dgmld_bench.sources import get_source
-
     console.print("The phantom is not on disk yet: generating the small one.")
     with make_progress() as progress:
-        task = progress.add_task("phantom", total=None, note="")
-        get_source("phantom").generate(  # type: ignore[attr-defined]
+        task = progress.add_task(source.name, total=None, note="")
+        source.generate(
             data_dir, size="small", progress=lambda done, total: progress.update(task, completed=done, total=total)
         )
 

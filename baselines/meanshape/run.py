@@ -20,8 +20,7 @@ from baselines.common.running import ensure_phantom, print_scores, splits_on_dis
 from dgmld_bench.cases import Case
 from dgmld_bench.geometry import NetworkGrid
 from dgmld_bench.scoring.predictions import Predictions
-from dgmld_bench.sources import load_split
-from dgmld_bench.splits import get_track
+from dgmld_bench.splits import get_track, load_split
 
 
 def unit_grid(case: Case) -> NetworkGrid:

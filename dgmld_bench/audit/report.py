@@ -14,7 +14,7 @@ from dgmld_bench.audit.findings import CHECKS, LEVELS, Audit, Finding, Place
 from dgmld_bench.audit.pictures import draw_correlations, draw_finding
 from dgmld_bench.cases import Case
 from dgmld_bench.files import refuse_checkout, write_json, write_text
-from dgmld_bench.sources import load_split
+from dgmld_bench.splits import load_split
 
 REPORT, DATA = "report.html", "audit.json"
 REPORT_SHOWS = "a report may show patients"

@@ -10,8 +10,7 @@ from dgmld_bench.audit.findings import Audit, Finding, Place, in_order
 from dgmld_bench.audit.near import near_duplicates
 from dgmld_bench.audit.observe import Observation, observe
 from dgmld_bench.errors import DataError
-from dgmld_bench.sources import find_split, landmark_set_of, load_split
-from dgmld_bench.splits import TRACKS, Split, get_track
+from dgmld_bench.splits import TRACKS, Split, find_split, get_track, landmark_set_of, load_split
 from dgmld_bench.storage import folders
 from dgmld_bench.storage.register import has_register
 

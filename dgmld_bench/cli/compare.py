@@ -47,7 +47,7 @@ def compare(
     """
     from dgmld_bench.scoring.comparison import compare as compare_methods
     from dgmld_bench.scoring.comparison import draw_comparison
-    from dgmld_bench.sources import find_split
+    from dgmld_bench.splits import find_split
 
     refuse_overwriting([Path(a), Path(b)], json, plot)
     result = compare_methods(*(_errors(m, split, data_dir, root) for m in (a, b)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json
+from dgmld_bench.sources import source_names
 from dgmld_bench.terminal import make_console, print_whole, progress_bars
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def datasets(data_dir: DataDir = None, json: JsonPath = None) -> None:
 
 def import_(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="dgmld, atlases, isbi, pku, hamedan or own.", show_default=False)
+        str, typer.Argument(metavar="SOURCE", help=f"{', '.join(source_names())} or own.", show_default=False)
     ],
     path: Annotated[
         Path,
@@ -146,7 +147,7 @@ def _source_name(source: str, name: str | None) -> str:
 
 def _agreement(split: str, data_dir: Path | None) -> Agreement | None:
     from dgmld_bench.scoring.agreement import measure_agreement
-    from dgmld_bench.sources import load_split
+    from dgmld_bench.splits import load_split
 
     return measure_agreement(load_split(split, references=True, data_dir=data_dir))
 
@@ -159,7 +160,8 @@ def _say(console: Console, text: str, indent: int = 2) -> None:
 
 
 def _splits_of(source: str, data_dir: Path | None) -> list[Split]:
-    from dgmld_bench.sources import find_split, get_source
+    from dgmld_bench.sources import get_source
+    from dgmld_bench.splits import find_split
 
     return [find_split(name, data_dir) for name in get_source(source).splits]
 
@@ -189,11 +191,11 @@ def _problems(problems: list[Problem] | tuple[Problem, ...]) -> list[dict[str, A
 
 def _describe_sources(data_dir: Path | None) -> list[dict[str, Any]]:
     from dgmld_bench.errors import DataError
-    from dgmld_bench.sources import SOURCE_NAMES, get_source
+    from dgmld_bench.sources import get_source, source_names
     from dgmld_bench.storage.register import has_register, own_sources, read_register
 
     described = []
-    for name in (*SOURCE_NAMES, *own_sources(data_dir)):
+    for name in (*source_names(), *own_sources(data_dir)):
         source = get_source(name)
         found, fault = None, None
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json
+from dgmld_bench.sources import all_sources
 from dgmld_bench.terminal import make_console, progress_bars
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from dgmld_bench.sources.base import Source
     from dgmld_bench.storage.download import Report, Transfer
     from dgmld_bench.storage.register import Register
+
+
+_CAN_BE_HAD = ", ".join(source.name for source in all_sources() if source.can_be_had)
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +36,7 @@ def register(app: typer.Typer) -> None:
 def download(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SOURCE", help="dgmld, atlases, isbi, phantom. Default: dgmld.", show_default=False),
+        typer.Argument(metavar="SOURCE", help=f"{_CAN_BE_HAD}. Default: dgmld.", show_default=False),
     ] = None,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept licence and terms without being asked, in scripts.")
@@ -79,27 +83,26 @@ def download(
     wanted, failed = [], []
     for source in found:
         try:
-            if source.name != "phantom":
+            if not source.is_generated:
                 where_to_fetch(source.name, revision, mirror)
                 _agree(console, source, accept_licence, data_dir)
-            wanted.append(source.name)
+            wanted.append(source)
         except UsageError:
             raise
         except DataError as error:
             failed.append(str(error))
     results = []
-    for name in wanted:
+    for source in wanted:
         try:
             results.append(
-                _generate(console, size, data_dir)
-                if name == "phantom"
-                else _fetch(console, name, data_dir, revision, mirror)
+                _generate(console, source, size, data_dir)
+                if source.is_generated
+                else _fetch(console, source.name, data_dir, revision, mirror)
             )
         except DgmldBenchError as error:
-            other = (
-                f"Or fetch it elsewhere and run `dgmld-bench import {name} PATH`, or name another server by --mirror."
-            )
-            failed.append(str(error) if name == "phantom" else f"{error}\n{other}")
+            elsewhere = f"Or fetch it elsewhere and run `dgmld-bench import {source.name} PATH`"
+            other = f"{elsewhere}, or name another server by --mirror."
+            failed.append(str(error) if source.is_generated else f"{error}\n{other}")
     emit_json({"downloaded": results, "failed": failed}, json)
     if failed:
         raise DataError("\n".join(failed))
@@ -252,18 +255,18 @@ def _fetch(
     }
 
 
-def _generate(console: Console, size: Literal["full", "small"], data_dir: Path | None) -> dict[str, Any]:
+def _generate(
+    console: Console, source: Source, size: Literal["full", "small"], data_dir: Path | None
+) -> dict[str, Any]:
     from rich.markup import escape
 
-    from dgmld_bench.sources.phantom import SOURCE
-
     with progress_bars(console) as progress:
-        made = SOURCE.generate(
-            data_dir, size=size, progress=lambda done, total: progress("Generating the phantom", done, total)
+        made = source.generate(
+            data_dir, size=size, progress=lambda done, total: progress(f"Generating the {source.name}", done, total)
         )
     console.print(f"{len(made.cases)} simulated cases are in {escape(str(made.folder))}", soft_wrap=True)
-    counts = {split: made.count(split) for split in SOURCE.splits}
-    return {"source": SOURCE.name, "folder": str(made.folder), "fetched": False, "cases": counts}
+    counts = {split: made.count(split) for split in source.splits}
+    return {"source": source.name, "folder": str(made.folder), "fetched": False, "cases": counts}
 
 
 def _show_counts(console: Console, found: Register) -> dict[str, int]:

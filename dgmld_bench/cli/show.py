@@ -45,7 +45,7 @@ def show(
     from dgmld_bench.errors import DataError, UsageError
     from dgmld_bench.scoring.predictions import read_predictions
     from dgmld_bench.scoring.score import check_landmark_set, world_landmarks
-    from dgmld_bench.sources import find_split, load_split
+    from dgmld_bench.splits import find_split, load_split
 
     cases = load_split(split, references=True, data_dir=data_dir)
     if case not in cases.ids:

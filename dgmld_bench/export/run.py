@@ -13,7 +13,8 @@ from dgmld_bench.export.job import Job
 from dgmld_bench.export.note import export_note
 from dgmld_bench.files import Progress, new_folder, refuse_checkout, write_text
 from dgmld_bench.scoring.predictions import read_predictions
-from dgmld_bench.sources import find_split, how_to_get, landmark_set_of, load_split
+from dgmld_bench.sources import how_to_get
+from dgmld_bench.splits import find_split, landmark_set_of, load_split
 
 FORMATS = ("hf", "parquet", "nnlandmark", "slicer")
 """The formats by name; each is a module of this package."""

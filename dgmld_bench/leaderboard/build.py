@@ -25,6 +25,7 @@ from dgmld_bench.leaderboard.reported import Reported, read_reported, reported_r
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
 from dgmld_bench.scoring.score import N_SEEDS, PROTOCOL, Reference, load_reference, metrics, score_against
 from dgmld_bench.scoring.statistics import bootstrap_interval, rank_agreement, rank_methods
+from dgmld_bench.sources import get_source
 from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split
 
 Array = NDArray[np.float64]
@@ -71,11 +72,14 @@ def verify(
                 records[key] = record
         if progress:
             progress(done, len(entries))
-    reference = references["isbi"]
-    path = record_path(root, "ceph", ANNOTATOR, "isbi")
-    record = _kept(path, ANNOTATOR) if reference is None else _annotator(reference)
-    if record is not None:
-        records["ceph", ANNOTATOR, "isbi"] = record
+    for split, reference in references.items():
+        annotators = get_source(get_split(split).source).annotators
+        if annotators and get_split(split).role == "test":
+            key = (get_split(split).track, ANNOTATOR, split)
+            path = record_path(root, *key)
+            record = _kept(path, ANNOTATOR) if reference is None else _annotator(reference, annotators)
+            if record is not None:
+                records[key] = record
     _check_references(records)
     for key, record in records.items():
         write_record(record_path(root, *key), record)
@@ -120,11 +124,11 @@ def _kept(path: Path, sha256: str) -> Record | None:
     return record if (record.submission_sha256, record.protocol) == (sha256, PROTOCOL) else None
 
 
-def _annotator(reference: Reference) -> Record:
+def _annotator(reference: Reference, annotators: tuple[str, ...]) -> Record:
     """Return how far the two doctors are apart."""
     annotations = [case.annotations for case in reference.cases.values()]
-    senior, junior = (np.stack([a[who] for a in annotations]) for who in ("senior", "junior"))
-    errors_mm = metrics.radial_errors(junior, senior) * reference.mm_per_unit[:, None]
+    first, second = (np.stack([a[who] for a in annotations]) for who in annotators)
+    errors_mm = metrics.radial_errors(second, first) * reference.mm_per_unit[:, None]
     return Record(
         split=reference.split.name,
         submission_sha256=ANNOTATOR,
@@ -183,7 +187,7 @@ def _split_board(
         if split.name in e.predictions.splits and e.submission.track == track.name
     ]
     if (track.name, ANNOTATOR, split.name) in records:
-        rows.append(_annotator_row(records[track.name, ANNOTATOR, split.name]))
+        rows.append(_annotator_row(records[track.name, ANNOTATOR, split.name], get_source(split.source).annotators))
     if split.role == "test":
         rows = _ranked(rows)
     return SplitBoard(split, (*rows, *reported_rows(reported, split.name)))
@@ -234,11 +238,11 @@ def _measured(row: Row, record: Record, inside: Record | None = None) -> Row:
     )
 
 
-def _annotator_row(record: Record) -> Row:
+def _annotator_row(record: Record, annotators: tuple[str, ...]) -> Row:
     blank = Row(
         id=ANNOTATOR,
         kind="annotator",
-        method="Junior against senior doctor",
+        method=f"{annotators[1].capitalize()} against {annotators[0]} doctor",
         backbone="none",
         selection=None,
         average=None,

@@ -16,9 +16,9 @@ from typing import Any
 from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
 from dgmld_bench.files import Progress, is_full_disk, new_folder, read_json, safe_path, write_json
 from dgmld_bench.obtaining.importing import NothingUsableError, import_source
-from dgmld_bench.sources import get_source, landmark_set_of
+from dgmld_bench.sources import get_source
 from dgmld_bench.sources.base import Source
-from dgmld_bench.splits import get_split
+from dgmld_bench.splits import get_split, landmark_set_of
 from dgmld_bench.storage import archives, download, folders, hub, manifest
 from dgmld_bench.storage.download import PATIENT, Patience, RemoteFile, Report
 from dgmld_bench.storage.folders import COPY_PREFIX, copies_in

@@ -19,9 +19,9 @@ from dgmld_bench.formats.point_tables import Array
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.scoring import metrics
 from dgmld_bench.sources import plausibility
-from dgmld_bench.splits import case_sort_key
 from dgmld_bench.storage.folders import folders_below, visible
 from dgmld_bench.storage.register import Problem
+from dgmld_bench.tracks import case_sort_key
 
 _LABEL_WORD = re.compile(r"(^|[_.-])(dseg|seg|segmentation|parcellation|labels?|masks?)$", re.IGNORECASE)
 _SAME_MM = 1e-3  # what reading and writing may change

@@ -10,7 +10,8 @@ from pathlib import Path
 from dgmld_bench.errors import DataError, DgmldBenchError
 from dgmld_bench.files import Progress, difference
 from dgmld_bench.obtaining.downloading import ACCEPTED, INCOMING
-from dgmld_bench.sources import SOURCE_NAMES, find_split, get_source, landmark_set_of, open_register
+from dgmld_bench.sources import get_source, open_register, source_names
+from dgmld_bench.splits import find_split, landmark_set_of
 from dgmld_bench.storage import folders, manifest
 from dgmld_bench.storage.folders import copies_in, is_copy
 from dgmld_bench.storage.register import (
@@ -59,7 +60,7 @@ class Contents:
 
 def sources_on_disk(data_dir: Path | str | None = None) -> list[str]:
     """Return the names of the sources that have a register, the user's own centres last."""
-    return [n for n in SOURCE_NAMES if has_register(n, data_dir)] + own_sources(data_dir)
+    return [n for n in source_names() if has_register(n, data_dir)] + own_sources(data_dir)
 
 
 def verify_source(

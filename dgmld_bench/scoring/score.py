@@ -24,8 +24,7 @@ from dgmld_bench.scoring import metrics
 from dgmld_bench.scoring.predictions import Predictions, find_missing, read_predictions
 from dgmld_bench.scoring.readings import Doubt, find_doubts, parse_reading
 from dgmld_bench.scoring.statistics import bootstrap_interval
-from dgmld_bench.sources import find_split, load_split
-from dgmld_bench.splits import Split
+from dgmld_bench.splits import Split, find_split, load_split
 
 if TYPE_CHECKING:
     import pandas as pd

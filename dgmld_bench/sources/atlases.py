@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files as package_files
@@ -22,10 +23,10 @@ from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
 from dgmld_bench.sources.base import Scan, Source, missing_problem
 from dgmld_bench.sources.reading import volume_case
-from dgmld_bench.splits import get_split
 from dgmld_bench.storage.download import RemoteFile
 from dgmld_bench.storage.folders import folders_below, visible
-from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids
+from dgmld_bench.storage.register import CaseFiles, Problem, Register
+from dgmld_bench.tracks import Role, Split
 
 IMAGE, LABELS = "srr.nii.gz", "parcellation.nii.gz"
 SCHEME: derive.Scheme = "fidon"
@@ -72,6 +73,40 @@ def gestational_age_weeks(case_id: str) -> int:
     return int(match[1])
 
 
+_CRL, _WU, _SB = "CRL (Gholipour 2017)", "Chinese (Wu 2021)", "spina bifida (Fidon 2021)"
+_VALIDATION_WEEKS = (23, 27, 31, 35)
+
+
+def _crl(weeks: Iterable[int]) -> tuple[str, ...]:
+    return tuple(f"HarvardSTA{week}_Study1" for week in weeks)
+
+
+def _atlas(name: str, role: Role, centre: str, ids: Iterable[str], out_of_domain: bool = False) -> Split:
+    case_ids = tuple(ids)
+    return Split(name, "open", "atlases", role, centre, len(case_ids), out_of_domain, case_ids, "mask-derived")
+
+
+SPLITS = {
+    split.name: split
+    for split in (
+        _atlas("open-train", "train", _CRL, _crl(w for w in range(21, 39) if w not in _VALIDATION_WEEKS)),
+        _atlas("open-val", "validation", _CRL, _crl(_VALIDATION_WEEKS)),
+        _atlas("open-wu", "test", _WU, (f"Chinese{week}_Study1" for week in range(22, 35)), True),
+        _atlas(
+            "open-sb",
+            "test",
+            _SB,
+            (
+                f"fetal_SB_atlas_GA{week}_{state}"
+                for state, weeks in (("notoperated", range(21, 26)), ("operated", range(25, 35)))
+                for week in weeks
+            ),
+            True,
+        ),
+    )
+}
+
+
 class Atlases(Source):
     """Gholipour 2017 (CRL), Wu 2021 (Chinese) and Fidon 2021 (spina bifida) in one public repository."""
 
@@ -91,7 +126,7 @@ class Atlases(Source):
         "Volumes are population atlases: the gestational weeks of one atlas are not independent subjects.",
         "CRL and Chinese volumes of equal age are near-duplicates.",
     )
-    splits = ("open-train", "open-val", "open-wu", "open-sb")
+    gives = tuple(SPLITS.values())
     licence = "CRL: non-commercial research and education, no re-posting; spina bifida: CC0 1.0; Chinese: none stated"
     url = "https://github.com/LucasFidon/trustworthy-ai-fetal-brain-segmentation"
     terms = (
@@ -111,7 +146,7 @@ class Atlases(Source):
 
     def remote(self) -> tuple[RemoteFile, ...]:
         """Return the two files of every case that a split uses, at the pinned commit."""
-        wanted = {i for s in self.splits for i in get_split(s).case_ids or ()}
+        wanted = {i for s in self.splits for i in SPLITS[s].case_ids or ()}
         return tuple(
             RemoteFile(f.path, tuple(f"{m}/{f.path}" for m in self.mirrors), f.bytes, f.sha256)
             for f in published_files().values()
@@ -130,7 +165,7 @@ class Atlases(Source):
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find the three project folders anywhere below ``path`` and the two files of each case."""
         scan = Scan()
-        split_of = {i: s for s in self.splits for i in get_split(s).case_ids or ()}
+        split_of = {i: s for s in self.splits for i in SPLITS[s].case_ids or ()}
         projects: dict[str, list[str]] = {}
         for file in published_files().values():
             cases = projects.setdefault(file.project, [])
@@ -164,7 +199,7 @@ class Atlases(Source):
                     split,
                     image=str(folder / IMAGE),
                     mask=str(folder / LABELS),
-                    centre=get_split(split).centre,
+                    centre=SPLITS[split].centre,
                     info={"gestational_age_weeks": gestational_age_weeks(folder.name), "label_scheme": SCHEME},
                 )
             )
@@ -189,8 +224,7 @@ class Atlases(Source):
             )
         problems = list(scan.problems)
         for split in self.splits:
-            absent = missing_ids(get_split(split), (c.id for c in cases))
-            problems += missing_problem(split, absent)
+            problems += missing_problem(SPLITS[split], (c.id for c in cases))
         return Scan(cases, problems, scan.options)
 
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from dgmld_bench.cases import Case
 from dgmld_bench.files import Progress
 from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.splits import get_split
 from dgmld_bench.storage.download import RemoteFile
 from dgmld_bench.storage.hub import HubDataset
-from dgmld_bench.storage.register import CaseFiles, Problem, Register
+from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids
+from dgmld_bench.tracks import Split
 
 
 @dataclass
@@ -36,8 +36,14 @@ class Source(ABC):
         What to cite.
     cautions : tuple of str
         What a user must know before drawing conclusions, one sentence each.
-    splits : tuple of str
-        Names of the splits that the source gives.
+    gives : tuple of Split
+        The splits that the source gives; ``splits`` are their names.
+    in_paper : bool
+        Whether Gong et al. train or test on it.
+    annotators : tuple of str
+        Two experts of every case whose distance is a row of the board, the second against the first.
+    is_generated : bool
+        Whether :meth:`generate` makes the data; then nothing is fetched.
     licence : str
         One line; ``terms`` says more where a user must agree to something.
     url : str
@@ -56,7 +62,11 @@ class Source(ABC):
     title: ClassVar[str]
     papers: ClassVar[tuple[str, ...]] = ()
     cautions: ClassVar[tuple[str, ...]] = ()
+    gives: ClassVar[tuple[Split, ...]] = ()
     splits: tuple[str, ...]
+    in_paper: ClassVar[bool] = False
+    annotators: ClassVar[tuple[str, ...]] = ()
+    is_generated: ClassVar[bool] = False
     licence: ClassVar[str]
     url: ClassVar[str]
     how_to_get: ClassVar[str]
@@ -65,9 +75,27 @@ class Source(ABC):
     steps: ClassVar[tuple[str, ...]] = ()
     holds_rar: ClassVar[bool] = False
 
+    def __init_subclass__(cls) -> None:
+        cls.splits = tuple(split.name for split in cls.gives)
+
     def remote(self) -> HubDataset | tuple[RemoteFile, ...]:
         """Where the data can be fetched; empty when they are generated, or had by agreement only."""
         return ()
+
+    @property
+    def can_be_had(self) -> bool:
+        """Whether a command gets the data: they are fetched or generated."""
+        return self.is_generated or type(self).remote is not Source.remote
+
+    def generate(
+        self,
+        data_dir: Path | str | None = None,
+        *,
+        size: Literal["full", "small"] = "small",
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Register:
+        """Make the data in the data folder and register them, where the source is generated."""
+        raise NotImplementedError
 
     def known_names(self) -> set[str]:
         """Return names of folders and files by which an archive is seen to hold data of this source."""
@@ -101,11 +129,12 @@ class Source(ABC):
         """Make the case of these files; nothing is read before it is used."""
 
 
-def missing_problem(split: str, ids: list[str]) -> list[Problem]:
+def missing_problem(split: Split, present: Iterable[str]) -> list[Problem]:
     """Return one problem that names the cases of a split that are not there; none where nothing is missing."""
+    ids = missing_ids(split, present)
     if not ids:
         return []
-    if len(ids) == get_split(split).n_cases:
-        return [Problem(split, f"none of its {len(ids)} cases is complete", split)]
+    if len(ids) == split.n_cases:
+        return [Problem(split.name, f"none of its {len(ids)} cases is complete", split.name)]
     cases = "1 case is" if len(ids) == 1 else f"{len(ids)} cases are"
-    return [Problem(split, f"{cases} missing or incomplete: {', '.join(ids)}", split)]
+    return [Problem(split.name, f"{cases} missing or incomplete: {', '.join(ids)}", split.name)]

@@ -34,11 +34,12 @@ from dgmld_bench.files import Progress
 from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
 from dgmld_bench.sources.base import Scan, Source, missing_problem
+from dgmld_bench.sources.lfc_ids import LFC_TEST, LFC_VALIDATION
 from dgmld_bench.sources.reading import volume_case
-from dgmld_bench.splits import Split, case_sort_key, get_split
 from dgmld_bench.storage.folders import folders_below, visible
 from dgmld_bench.storage.hub import HubDataset
-from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids
+from dgmld_bench.storage.register import CaseFiles, Problem, Register
+from dgmld_bench.tracks import Split, case_sort_key
 
 LINES = ("CBD", "BBD", "TCD", "FOD", "HDV", "ADV")
 """The biometrics of a label folder, in the order of the numbers that end its file names."""
@@ -83,6 +84,17 @@ def label_files(folder: Path) -> tuple[Path, ...]:
     return tuple(ordered[LINES.index(biometric.name)] for biometric in CEREBELLUM.biometrics)
 
 
+SPLITS = {
+    split.name: split
+    for split in (
+        Split("atlas", "dgmld", "dgmld", "train", "fetal atlases", 40),
+        Split("lfc-val", "dgmld", "dgmld", "validation", "LFC", 60, True, tuple(LFC_VALIDATION)),
+        Split("lfc", "dgmld", "dgmld", "test", "LFC", 120, True, tuple(LFC_TEST)),
+        Split("feta", "dgmld", "dgmld", "test", "FeTA", 55, True),
+    )
+}
+
+
 class Dgmld(Source):
     """Gong et al., AAAI 2025: the benchmark's own data."""
 
@@ -99,7 +111,8 @@ class Dgmld(Source):
         "The test split lfc lies in a folder called train of the release, lfc-val in a folder called valid.",
         "A case whose label folder has not six files is incomplete; it is reported and left out.",
     )
-    splits = ("atlas", "lfc-val", "lfc", "feta")
+    gives = tuple(SPLITS.values())
+    in_paper = True
     licence = "LFC and labels: see the release; FeTA: research and education only, terms accepted on Synapse"
     url = "https://huggingface.co/datasets/haifan-gong/LFC"
     terms = (
@@ -134,7 +147,7 @@ class Dgmld(Source):
                 scan.problems.append(Problem(place.split, message, place.split))
                 continue
             used = max(product(images, labels), key=lambda pair: len(images[pair[0]].keys() & labels[pair[1]].keys()))
-            self._scan_split(scan, images[used[0]], labels[used[1]], get_split(place.split))
+            self._scan_split(scan, images[used[0]], labels[used[1]], SPLITS[place.split])
             for other in (f for f in (*images, *labels) if f not in used):
                 message = f"a second {other.name}/; {used[other.name == place.labels]} is used"
                 scan.problems.append(Problem(str(other), message, place.split))
@@ -156,7 +169,7 @@ class Dgmld(Source):
             present.append(case_id)
             scan.cases.append(case)
             scan.problems += [Problem(where, remark, split.name) for remark in remarks]
-        scan.problems += missing_problem(split.name, missing_ids(split, present))
+        scan.problems += missing_problem(split, present)
         if split.case_ids is None and len(present) != split.n_cases:
             message = f"{len(present)} complete cases are here; the split of the paper has {split.n_cases}"
             scan.problems.append(Problem(split.name, message, split.name))
@@ -241,7 +254,7 @@ def _read_case(split: str, case_id: str, images: list[Path], labels: Path | None
         index = geometry.world_to_index(affine, line.points_ras_mm)
         if ((index < -0.5) | (index > np.array(image.shape) - 0.5)).any():
             remarks.append(f"{path.name} has an end point outside the image")
-    centre = get_split(split).centre
+    centre = SPLITS[split].centre
     return CaseFiles(case_id, split, str(images[0]), tuple(map(str, lines)), centre=centre), remarks
 
 

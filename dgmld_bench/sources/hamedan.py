@@ -23,12 +23,12 @@ from dgmld_bench.formats import films, labelme
 from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
 from dgmld_bench.sources.base import Scan, Source, missing_problem
 from dgmld_bench.sources.reading import film_case
-from dgmld_bench.splits import get_split
 from dgmld_bench.storage.download import RemoteFile
 from dgmld_bench.storage.folders import folders_below, visible
-from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids
+from dgmld_bench.storage.register import CaseFiles, Problem, Register
+from dgmld_bench.tracks import Split, numbers
 
-SPLIT = "hamedan"
+NAME = "hamedan"
 FILMS = "pictures"
 ANNOTATORS = ("mollabashi", "farhadifar")
 SIZE: films.Size = (1340, 1671)  # width, height that was annotated
@@ -96,10 +96,15 @@ def doctors_points(path: Path | str) -> tuple[np.ndarray, list[str]]:
     return points, remarks
 
 
+SPLIT = Split(
+    NAME, "ceph", NAME, "test", "Hamedan University", 145, True, tuple(n for n in numbers(1, 150) if n not in LEFT_OUT)
+)
+
+
 class Hamedan(Source):
     """150 public films, of which 145 are the split; the reference is the mean of the doctors who set the point."""
 
-    name = "hamedan"
+    name = NAME
     title = "Hamedan University cephalograms"
     papers = ("V. Pouramin. Cephalometric-Landmarking-public, a repository of films and annotations, commit da6777e.",)
     cautions = (
@@ -111,7 +116,7 @@ class Hamedan(Source):
         "The pixel size, 0.144 mm, is that of the authors' own table of measurements; no film shows a scale.",
         "The two doctors are 1.66 mm apart on average.",
     )
-    splits = (SPLIT,)
+    gives = (SPLIT,)
     licence = "none stated: research use, not redistributable"
     url = f"https://github.com/{_REPOSITORY}"
     terms = "No licence is stated: use it for research only, and do not pass it on."
@@ -128,7 +133,7 @@ class Hamedan(Source):
 
     def remote(self) -> tuple[RemoteFile, ...]:
         """Return film and annotations of every case of the split, at the pinned commit."""
-        wanted = set(get_split(SPLIT).case_ids or ())
+        wanted = set(SPLIT.case_ids or ())
         return tuple(f for f in published_files() if _case_id(Path(f.path)) in wanted)
 
     def reduced(self, path: Path) -> bytes | None:
@@ -150,7 +155,7 @@ class Hamedan(Source):
         for name in (FILMS, *ANNOTATORS):
             if name not in found:
                 what = "no folder 'pictures'" if name == FILMS else f"no folder 'annotated by … {name}'"
-                scan.problems.append(Problem(SPLIT, f"{what} below {path}", SPLIT))
+                scan.problems.append(Problem(NAME, f"{what} below {path}", NAME))
         if found.keys() >= {FILMS, *ANNOTATORS}:
             self._scan_films(scan, found[FILMS], [found[a] for a in ANNOTATORS])
         return scan
@@ -160,27 +165,27 @@ class Hamedan(Source):
         for path in visible(folder):
             if films.is_film(path):
                 by_number.setdefault(_case_id(path), []).append(path)
-        known = set(get_split(SPLIT).case_ids or ())
+        known = set(SPLIT.case_ids or ())
         for case_id, paths in by_number.items():
-            where = f"{SPLIT}/{case_id}"
+            where = f"{NAME}/{case_id}"
             if case_id in LEFT_OUT:
-                scan.problems.append(Problem(where, f"not in the split: {LEFT_OUT[case_id]}", SPLIT))
+                scan.problems.append(Problem(where, f"not in the split: {LEFT_OUT[case_id]}", NAME))
             elif case_id not in known:
-                scan.problems.append(Problem(where, f"unknown: {paths[0]} is no film of this source", SPLIT))
+                scan.problems.append(Problem(where, f"unknown: {paths[0]} is no film of this source", NAME))
             elif len(paths) > 1:
                 names = ", ".join(p.name for p in paths)
-                scan.problems.append(Problem(where, f"{len(paths)} films of one number: {names}", SPLIT))
+                scan.problems.append(Problem(where, f"{len(paths)} films of one number: {names}", NAME))
             else:
                 annotations = tuple(str(doctor / f"{paths[0].stem}.json") for doctor in doctors)
-                centre = get_split(SPLIT).centre
-                scan.cases.append(CaseFiles(case_id, SPLIT, str(paths[0]), annotations, centre=centre))
+                centre = SPLIT.centre
+                scan.cases.append(CaseFiles(case_id, NAME, str(paths[0]), annotations, centre=centre))
 
     def complete(self, scan: Scan, folder: Path, progress: Progress) -> Scan:
         """Read every film and both annotations; name every label that is not taken."""
         cases, problems = [], list(scan.problems)
         for n, case in enumerate(scan.cases):
             progress("Reading films", n, len(scan.cases))
-            where = f"{SPLIT}/{case.id}"
+            where = f"{NAME}/{case.id}"
             try:
                 films.film_affine(case.image, SIZE)
                 films.read_film(case.image)
@@ -190,13 +195,13 @@ class Hamedan(Source):
                     names = ", ".join(np.array(CEPHALOMETRIC.names)[nobody])
                     raise DataError(f"no doctor set {names}")
             except DataError as error:
-                problems.append(Problem(where, str(error), SPLIT))
+                problems.append(Problem(where, str(error), NAME))
                 continue
             for annotator, (_, remarks) in zip(ANNOTATORS, read, strict=True):
-                problems += [Problem(where, f"{annotator}: {remark}", SPLIT) for remark in remarks]
+                problems += [Problem(where, f"{annotator}: {remark}", NAME) for remark in remarks]
             cases.append(case)
         progress("Reading films", len(scan.cases), len(scan.cases))
-        problems += missing_problem(SPLIT, missing_ids(get_split(SPLIT), (c.id for c in cases)))
+        problems += missing_problem(SPLIT, (c.id for c in cases))
         return Scan(cases, problems, scan.options)
 
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:

@@ -15,14 +15,23 @@ from dgmld_bench.formats import films
 from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
 from dgmld_bench.sources.base import Scan, Source, missing_problem
 from dgmld_bench.sources.reading import film_case
-from dgmld_bench.splits import get_split
 from dgmld_bench.storage.download import RemoteFile
 from dgmld_bench.storage.folders import folders_below, visible
-from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids
+from dgmld_bench.storage.register import CaseFiles, Problem, Register
+from dgmld_bench.tracks import Split, numbers
 
 ANNOTATORS = ("senior", "junior")
 FOLDERS = {"TrainingData": "isbi-train", "Test2Data": "isbi-val", "Test1Data": "isbi"}
 _DOCTOR_FOLDERS = tuple(f"400_{annotator}" for annotator in ANNOTATORS)
+
+SPLITS = {
+    split.name: split
+    for split in (
+        Split("isbi-train", "ceph", "isbi", "train", "ISBI-2015", 150, False, numbers(1, 150)),
+        Split("isbi-val", "ceph", "isbi", "validation", "ISBI-2015", 100, False, numbers(301, 400)),
+        Split("isbi", "ceph", "isbi", "test", "ISBI-2015", 150, False, numbers(151, 300), in_training=20),
+    )
+}
 
 
 class Isbi(Source):
@@ -39,7 +48,9 @@ class Isbi(Source):
         "Training, validation and test come from one centre: in domain.",
         "The reference is the mean of two doctors, at half pixels; they differ by 2.4 mm on average on the test split.",
     )
-    splits = ("isbi-train", "isbi-val", "isbi")
+    gives = tuple(SPLITS.values())
+    in_paper = True
+    annotators = ANNOTATORS
     licence = "none stated: research use, not redistributable"
     url = "https://figshare.com/s/37ec464af8e81ae6ebbf"
     terms = "No licence is stated: use it for research only, and do not pass it on. Cite Wang et al. 2016."
@@ -75,11 +86,11 @@ class Isbi(Source):
             if name in found and doctors:
                 self._scan_films(scan, found[name], split, doctors)
             present = [c.id for c in scan.cases if c.split == split]
-            scan.problems += missing_problem(split, missing_ids(get_split(split), present))
+            scan.problems += missing_problem(SPLITS[split], present)
         return scan
 
     def _scan_films(self, scan: Scan, folder: Path, split: str, doctors: list[Path]) -> None:
-        known = set(get_split(split).case_ids or ())
+        known = set(SPLITS[split].case_ids or ())
         found: dict[str, list[Path]] = {}
         for path in visible(folder):
             if films.is_film(path):
@@ -101,7 +112,7 @@ class Isbi(Source):
             except DataError as error:
                 scan.problems.append(Problem(where, str(error), split))
                 continue
-            centre = get_split(split).centre
+            centre = SPLITS[split].centre
             scan.cases.append(CaseFiles(case_id, split, str(paths[0]), tuple(map(str, annotations)), centre=centre))
 
     def read(self, files: CaseFiles, landmark_set: LandmarkSet, register: Register, *, withheld: bool) -> Case:

@@ -41,9 +41,9 @@ from dgmld_bench.landmarks import LANDMARK_SETS, LandmarkSet, get_landmark_set
 from dgmld_bench.sources.base import Scan, Source
 from dgmld_bench.sources.plain import IMAGES, TABLE, check_cases
 from dgmld_bench.sources.reading import film_case, volume_case
-from dgmld_bench.splits import case_sort_key
 from dgmld_bench.storage.folders import COPY_PREFIX, folders_below, visible
 from dgmld_bench.storage.register import CaseFiles, Problem, Register
+from dgmld_bench.tracks import case_sort_key
 
 _MAX_ID = 64
 

@@ -21,15 +21,32 @@ from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
 from dgmld_bench.sources.base import Scan, Source, missing_problem
 from dgmld_bench.sources.reading import volume_case
-from dgmld_bench.splits import get_split
 from dgmld_bench.storage import folders
 from dgmld_bench.storage.folders import folders_below, visible
-from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids, read_register, write_register
+from dgmld_bench.storage.register import CaseFiles, Problem, Register, read_register, write_register
+from dgmld_bench.tracks import Role, Split, numbers
 
 Size = Literal["small", "full"]
 
 IMAGE, MASK, LANDMARKS = "image.nii.gz", "mask.nii.gz", "landmarks"
 _TOLERANCE_MM = 1e-4  # the decimals of a landmark file survive reading and writing far better than this
+
+
+def _simulated(name: str, role: Role, centre: str, n_cases: int, out_of_domain: bool) -> Split:
+    ids = numbers(1, n_cases)
+    return Split(name, "phantom", "phantom", role, f"simulated {centre}", n_cases, out_of_domain, ids, "simulated")
+
+
+SPLITS = {
+    split.name: split
+    for split in (
+        _simulated("phantom-train", "train", "source", 40, False),
+        _simulated("phantom-val", "validation", "mix", 60, True),
+        _simulated("phantom-source", "test", "source", 40, False),
+        _simulated("phantom-lfc", "test", "LFC-like", 120, True),
+        _simulated("phantom-feta", "test", "FeTA-like", 55, True),
+    )
+}
 
 
 class Phantom(Source):
@@ -38,7 +55,8 @@ class Phantom(Source):
     name = "phantom"
     title = "Simulated fetal heads, three simulated centres"
     cautions = ("The centres differ in what we thought of; real centres differ in what nobody thought of.",)
-    splits = ("phantom-train", "phantom-val", "phantom-source", "phantom-lfc", "phantom-feta")
+    gives = tuple(SPLITS.values())
+    is_generated = True
     licence = "Apache-2.0, as this package: generated, no subject's data in it"
     terms = "Simulated: no conclusion about patients follows from results on it."
     url = "docs/phantom.md"
@@ -55,7 +73,7 @@ class Phantom(Source):
         """Return ``(split, id)`` of every case of a size; UsageError for an unknown size."""
         if size not in ("small", "full"):
             raise unknown_name("size", size, ("small", "full"))
-        ids = {split: get_split(split).case_ids or () for split in self.splits}
+        ids = {split: SPLITS[split].case_ids or () for split in self.splits}
         return [(s, i) for s in self.splits for i in (ids[s] if size == "full" else ids[s][: self.small[s]])]
 
     def generate(
@@ -125,7 +143,7 @@ class Phantom(Source):
             if split not in found:
                 scan.problems.append(Problem(split, f"no such folder below {path}", split))
                 continue
-            known = get_split(split).case_ids or ()
+            known = SPLITS[split].case_ids or ()
             present = []
             for child in visible(found[split]):
                 if child.name not in known:
@@ -138,7 +156,7 @@ class Phantom(Source):
                     continue
                 present.append(child.name)
                 scan.cases.append(_absolute(case, found[split].parent))
-            scan.problems += missing_problem(split, missing_ids(get_split(split), present))
+            scan.problems += missing_problem(SPLITS[split], present)
         size = "full" if len(scan.cases) == len(self.wanted("full")) else "small"
         scan.options["size"] = size
         return scan

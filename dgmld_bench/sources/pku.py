@@ -27,9 +27,11 @@ from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
 from dgmld_bench.sources.base import Scan, Source
 from dgmld_bench.sources.plain import IMAGES, TABLE, check_cases
 from dgmld_bench.sources.reading import film_case
-from dgmld_bench.splits import case_sort_key, get_split
 from dgmld_bench.storage.folders import folders_below, visible
 from dgmld_bench.storage.register import CaseFiles, Problem, Register
+from dgmld_bench.tracks import Split, case_sort_key
+
+SPLIT = Split("pku", "ceph", "pku", "test", "PKU", 102, True)
 
 
 class Pku(Source):
@@ -42,7 +44,8 @@ class Pku(Source):
         "Analysis 68, 2021.",
     )
     cautions = ("File format, image size and pixel spacing could not be verified; the spacing is never assumed.",)
-    splits = ("pku",)
+    gives = (SPLIT,)
+    in_paper = True
     licence = "by agreement with the authors"
     url = "https://doi.org/10.1016/j.media.2020.101904"
     how_to_get = (
@@ -84,7 +87,7 @@ class Pku(Source):
             except DataError as error:
                 scan.problems.append(Problem(f"pku/{case_id}", str(error), "pku"))
                 continue
-            centre = get_split("pku").centre
+            centre = SPLIT.centre
             scan.cases.append(CaseFiles(case_id, "pku", str(film), (str(place / TABLE),), centre=centre))
 
     def complete(self, scan: Scan, folder: Path, progress: Progress) -> Scan:
@@ -94,7 +97,7 @@ class Pku(Source):
         checked = check_cases(scan.cases, annotations, CEPHALOMETRIC, progress, mm_per_unit=spacing_mm)
         problems = [*scan.problems, *(Problem(f"pku/{i}", fault, "pku") for i, fault in checked.faults.items())]
         problems += [Problem("pku", remark, "pku") for remark in checked.remarks]
-        n_cases = get_split("pku").n_cases
+        n_cases = SPLIT.n_cases
         if len(checked.cases) != n_cases:
             message = f"{len(checked.cases)} of the {n_cases} cases of the split are complete"
             problems.append(Problem("pku", message, "pku"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import JUNK
-from dgmld_bench.splits import case_sort_key
+from dgmld_bench.tracks import case_sort_key
 
 LOCK, LOCK_TIMEOUT_S = ".lock", 5.0
 OWN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")  # "own/NAME" fits the 64 characters of a predictions file

@@ -14,8 +14,8 @@ from typing import Any
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import read_json, write_json
-from dgmld_bench.splits import Split, case_sort_key
 from dgmld_bench.storage.folders import OWN_NAME, data_dir, source_dir
+from dgmld_bench.tracks import Split, case_sort_key
 
 REGISTER = "register.json"
 _FORMAT, _VERSION = "dgmld-bench/register", 1
