@@ -1,4 +1,5 @@
-"""One thing varied at a time: how much of a method's error hangs on its pre-training, and on how much it is shown.
+"""One thing varied at a time: how much of a method's error hangs on its pre-training, on how much it is shown, and on
+the recipe that all methods share.
 
 Judged on the track's validation split, which also chooses the epoch: for finding out why, not for ranking. Test splits
 are not read.
@@ -35,6 +36,7 @@ class Variation:
     ----------
     text : str
     factors : mapping of a number of the preset to what it is multiplied by
+    values : mapping of anything else of the preset to what it becomes
     cases : int, optional
         Train on these many cases, spread evenly over the split; None for all.
     of_pretraining : bool
@@ -43,14 +45,15 @@ class Variation:
 
     text: str
     factors: dict[str, float] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     cases: int | None = None
     of_pretraining: bool = False
 
     def preset(self, preset: Preset) -> Preset:
-        """Return the preset with its numbers multiplied; whole numbers stay whole."""
+        """Return the preset with its numbers multiplied, whole ones staying whole, and its values set."""
         before = {name: getattr(preset, name) for name in self.factors}
         changed: dict[str, Any] = {n: type(v)(v * self.factors[n]) for n, v in before.items()}
-        return replace(preset, **changed)
+        return replace(preset, **changed, **self.values)
 
     def keep(self, total: int) -> list[int]:
         """Return which of the training cases are kept.
@@ -71,6 +74,9 @@ VARIATIONS = {
     "pretrain-double": Variation("twice as many epochs of pre-training", {"pretrain_epochs": 2}, of_pretraining=True),
     "epochs-half": Variation("half as many epochs of landmarks", {"epochs": 0.5}),
     "epochs-double": Variation("twice as many epochs of landmarks", {"epochs": 2}),
+    "constant": Variation("constant learning rate", values={"schedule": "constant"}),
+    "argmax": Variation("decoded by argmax", values={"refine": False}),
+    "as-published": Variation("both, as published", values={"schedule": "constant", "refine": False}),
     "cases-14": Variation("14 training cases", cases=14),
 }
 
