@@ -247,3 +247,28 @@ def test_a_file_that_may_not_be_read_is_at_fault(tmp_path):
     for command in (["score", tmp_path / "p.json", "--split", "lfc"], ["validate", tmp_path / "p.json"]):
         result = program(*command)
         assert result.returncode == 1 and "cannot be read" in result.stdout + result.stderr
+
+
+def test_score_explains_itself_and_combine_writes_the_mean(isbi_films, tmp_path):
+    from tests.submissions import submission
+
+    path, mean = tmp_path / "p.json", tmp_path / "mean.json"
+    submission(isbi_films, "Good", 20).save(path)
+    data = ("--split", "isbi", "--data-dir", isbi_films)
+    short, long = (
+        program("score", path, *data),
+        program("score", path, *data, "--explain", "--json", tmp_path / "s.json"),
+    )
+    assert "Squared error: " in short.stdout and "Promised radii" not in short.stdout
+    assert "offset forward" in long.stdout and "Promised radii: none" in long.stdout, long.stderr
+    values = json.loads((tmp_path / "s.json").read_text())
+    assert values["mre_mm"]["mean"] > 0 and {"parts", "people", "seed_spread", "conformal"} < set(values)
+    result = program("combine", path, "--out", mean)
+    assert result.returncode == 0 and "mean of 3 seeds" in result.stdout, result.stderr
+    assert Predictions.load(mean).seeds == [0]
+    for arguments, code, words in (
+        (("combine", mean, "--out", tmp_path / "again.json"), 1, "at least two seeds"),
+        (("combine", path, "--out", path), 2, "would be overwritten"),
+    ):
+        result = program(*arguments)
+        assert result.returncode == code and words in result.stderr and "Traceback" not in result.stderr

@@ -18,6 +18,7 @@ from dgmld_bench.audit import shapes
 from dgmld_bench.audit.findings import Finding, Level, Place
 from dgmld_bench.audit.observe import Observation
 from dgmld_bench.landmarks import LandmarkSet
+from dgmld_bench.scoring.agreement import SYSTEMATIC_MM
 from dgmld_bench.splits import Role, case_sort_key
 
 Array = NDArray[np.float64]
@@ -39,9 +40,6 @@ RATIO_DEVIATIONS, RATIO_SHARE = 5.0, 0.25
 
 APART_TIMES, APART_MM = 8.0, 6.0
 """Times the landmark's median distance between two annotators in that split, and at least so many millimetres."""
-
-SYSTEMATIC_MM = 2.0
-"""The radius that cephalometry calls precise: a systematic difference beyond it makes two definitions of a point."""
 
 SPACING_TIMES = 1.5
 TILT_DEG = 15.0

@@ -10,7 +10,19 @@ from typer.core import TyperCommand, TyperGroup
 
 from dgmld_bench.version import __version__
 
-_COMMAND_MODULES = ("data", "fetch", "show", "score", "compare", "validate", "board", "export", "derive", "audit")
+_COMMAND_MODULES = (
+    "data",
+    "fetch",
+    "show",
+    "score",
+    "combine",
+    "compare",
+    "validate",
+    "board",
+    "export",
+    "derive",
+    "audit",
+)
 
 
 class _FlagsAreFlags:

@@ -44,6 +44,13 @@ def score(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Count missing predictions as misses instead of refusing them.")
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Take the errors apart: offset, spread and misses, people beside them, what the seeds know of them.",
+        ),
+    ] = False,
     json: JsonPath = None,
     csv: Annotated[
         Path | None, typer.Option(help="Write every radial error to a CSV file.", show_default=False)
@@ -62,6 +69,8 @@ def score(
 
         dgmld-bench score points.json --split lfc --space lps_mm
 
+        dgmld-bench score preds.json --split isbi --explain
+
     A doubt is printed where another reading of the numbers fits the reference far better: another space or order of
     coordinates, exchanged landmarks, pixels of a reduced film. --read-as applies it; nothing else does.
     """
@@ -75,15 +84,32 @@ def score(
         from dgmld_bench.files import write_text
 
         write_text(csv, result.table().to_csv(index=False, lineterminator="\n"))
-    emit_json(result.to_dict(), json)
-    if str(json) != "-":
-        _print(result)
+    emit_explained(result, explain, json, data_dir)
 
 
-def _print(result: Score) -> None:
+def emit_explained(result: Score, explain: bool, json: Path | None, data_dir: Path | None) -> None:
+    """Write and print a score and its explanation: all of it for ``--json`` and ``--explain``, else one line."""
+    from dgmld_bench.cli.explained import print_explanation, print_short
+    from dgmld_bench.scoring.explanation import Explanation
+
+    explanation = Explanation(result, data_dir)
+    if explain or json is not None:
+        values = explanation.to_dict()
+        emit_json({**result.to_dict(), **values}, json)
+    if str(json) == "-":
+        return
+    console = make_console()
+    _print(result, console)
+    if explain:
+        landmark_set = result.reference.landmark_set
+        print_explanation(console, values, dict(zip(landmark_set.names, landmark_set.titles, strict=True)))
+    else:
+        print_short(console, explanation)
+
+
+def _print(result: Score, console: Console) -> None:
     from rich.markup import escape
 
-    console = make_console()
     split, n_cases = result.reference.split, len(result.reference.ids)
     cases = f"{n_cases}" if n_cases == split.n_cases else f"{n_cases} of {split.n_cases}"
     console.print(f"[bold]{escape(result.predictions.method)}[/] · {escape(result.predictions.backbone)}")

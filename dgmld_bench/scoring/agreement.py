@@ -12,6 +12,9 @@ import numpy as np
 from dgmld_bench.cases import Case
 from dgmld_bench.scoring.metrics import radial_errors
 
+SYSTEMATIC_MM = 2.0
+"""The radius that cephalometry calls precise: a systematic difference beyond it makes two definitions of a point."""
+
 
 @dataclass(frozen=True)
 class Agreement:

@@ -118,6 +118,8 @@ class Score:
     reference : Reference
     predictions : Predictions
     seeds : tuple of int
+    predicted : array, shape (seed, case, landmark, axis)
+        World coordinates; NaN where missing.
     errors_mm : array, shape (seed, case, landmark)
         NaN where the prediction or the reference is missing.
     biometric_errors_mm : array, shape (seed, case, biometric)
@@ -131,6 +133,7 @@ class Score:
     reference: Reference
     predictions: Predictions
     seeds: tuple[int, ...]
+    predicted: Array
     errors_mm: Array
     biometric_errors_mm: Array
     strict: bool
@@ -310,6 +313,7 @@ def score_against(
         reference=reference,
         predictions=predictions,
         seeds=seeds,
+        predicted=predicted,
         errors_mm=errors_mm,
         biometric_errors_mm=difference * reference.mm_per_unit[:, None],
         strict=strict,
