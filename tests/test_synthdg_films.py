@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from baselines.common.heatmaps import gaussian_heatmaps
 from baselines.synthdg.films import (
     MARGIN,
+    WITHOUT,
     Ranges,
     Spline,
     Warp,
@@ -196,6 +197,39 @@ def test_half_of_the_films_change_little():
     _, wild = change_films(images[:, :, ::8, ::8], points / 8, None, seeded(0), Ranges(share=1.0))
     beyond = ((wild[:, 0] - wild[:, 1]).norm(dim=1) / ((points[0, 0] - points[0, 1]) / 8).norm()).log().abs() > 0.15
     assert beyond.float().mean() > 0.3
+
+
+def test_each_part_can_be_left_out():
+    image, points = film(), landmarks(0)
+    plain = Ranges(**WITHOUT["appearance"])
+    for seed in range(5):  # no more than the common change of greys: the order of the grey values stays
+        result = redevelop(image, plain, seeded(seed)).flatten()
+        assert (result[image.flatten().argsort()].diff() >= -1e-6).all()
+
+    half = image.clamp(0.3, 0.7)
+    for seed in range(5):  # nothing that was not on the film
+        generator = seeded(seed)
+        warp = random_warp(points[0], SHAPE, Ranges(), generator)
+        result = reframe(half, warp, points[0], Ranges(**WITHOUT["outside"]), generator)
+        assert result.min() >= 0.3 - 1e-6 and result.max() <= 0.7 + 1e-6
+
+    apart = (points[0, :, None] - points[0]).norm(dim=-1) + torch.eye(19)
+    for seed in range(5):  # a similarity: all distances change by one factor
+        moved = random_warp(points[0], SHAPE, Ranges(**WITHOUT["shape"]), seeded(seed)).move_points(points[0], SHAPE)
+        ratio = ((moved[:, None] - moved).norm(dim=-1) / apart)[~torch.eye(19, dtype=torch.bool)]
+        assert ratio.std() < 1e-6 and 1 / 1.1501 < ratio.mean() < 1.1501
+
+
+def test_the_option_reaches_the_films():
+    from baselines.synthdg.run import build
+
+    image, points = film()[None], landmarks(0)
+    results = {
+        part: torch.cat([build(part).augmentation[2].change(image, points, None, seeded(s))[0] for s in range(4)])
+        for part in ("nothing", "appearance", "outside", "shape", "structures")
+    }
+    same = [part for part, result in results.items() if torch.equal(result, results["nothing"])]
+    assert same == ["nothing", "structures"]  # a film has no structures to be changed by themselves
 
 
 def test_windows_are_those_of_the_preparation():

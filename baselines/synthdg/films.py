@@ -58,9 +58,9 @@ class Ranges:
         Heel effect and wedge filters: the beam is uneven by up to ``exp(±exposure)``.
     noise : float
         Highest standard deviation, of the window's 1.
-    negative, local, sharpness, random, blades : float
+    negative, local, sharpness, random, blades, beyond : float
         Probabilities of a negative; of local contrast; of sharpening or blurring; of a mix with random convolutions;
-        of each blade of the collimator.
+        of each blade of the collimator; of one grey beyond the film's border.
     """
 
     share: float = 0.5
@@ -78,6 +78,7 @@ class Ranges:
     sharpness: float = 0.5
     random: float = 0.2
     blades: float = 0.25
+    beyond: float = 0.5
 
 
 #: What all methods do to a film, beside Baseline's rotation: so are those changed that are changed little.
@@ -86,6 +87,19 @@ COMMON = get_preset("paper", 2)
 MAX_ITERATIONS = 60
 #: Landmarks stay this share of the film's height away from its border and from the collimator's blades.
 MARGIN = 0.03
+
+#: Ranges when one part of the changes is left out.
+WITHOUT: dict[str, dict[str, float]] = {
+    "appearance": dict.fromkeys(("gamma", "exposure", "noise", "negative", "local", "sharpness", "random"), 0.0),
+    "outside": {"blades": 0.0, "beyond": 0.0},
+    "shape": {
+        "rotation_deg": Method.fine_tune_rotation_deg,
+        "zoom": COMMON.zoom,
+        "shift": COMMON.shift,
+        "stretch": 0.0,
+        "bend": 0.0,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -246,7 +260,7 @@ def random_warp(points: Tensor, shape: Sequence[int], ranges: Ranges, generator:
 def reframe(image: Tensor, warp: Warp, moved: Tensor, ranges: Ranges, generator: torch.Generator) -> Tensor:
     """Move a film ``(1, row, column)``, and fill what lies beyond it and beyond the blades of the collimator.
 
-    Half of the time the film's border goes on beyond it, else all of that has one grey value, mostly black or white.
+    The film's border goes on beyond it, or all of that has one grey value, mostly black or white.
     Blades come no closer to a landmark than :data:`MARGIN`.
     """
     shape = image.shape[1:]
@@ -254,7 +268,7 @@ def reframe(image: Tensor, warp: Warp, moved: Tensor, ranges: Ranges, generator:
     film = grid_sample(image[None], where.flip(-1)[None], padding_mode="border", align_corners=False)[0]
     grey = min(max(_draw(-0.5, 1.5, generator), 0.0), 1.0)
     outside = torch.zeros(tuple(shape), dtype=torch.bool, device=image.device)
-    if _chance(0.5, generator):
+    if _chance(ranges.beyond, generator):
         outside |= (where.abs() > 1).any(dim=-1)
     known = moved[torch.isfinite(moved).all(dim=1)]
     if len(known):

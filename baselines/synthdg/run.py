@@ -10,33 +10,38 @@ and resolution without retraining", Medical Image Analysis 86, 2023; and, for fi
 al., "Robust and Generalizable Visual Representation Learning via Random Convolutions", ICLR 2021.
 """
 
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
 
 from baselines.common.command import main
 from baselines.common.method import Augmentation, Method
-from baselines.synthdg.films import change_films
+from baselines.synthdg.films import WITHOUT, Ranges, change_films
 from baselines.synthdg.volumes import Volumes
 
 Part = Literal["nothing", "appearance", "outside", "shape", "structures"]
 
 
 def build(
-    without: Annotated[Part, typer.Option(help="3D: leave one part out, to see what it is worth.")] = "nothing",
+    without: Annotated[
+        Part,
+        typer.Option(help="Leave one part out, to see what it is worth; structures: films have none to leave out."),
+    ] = "nothing",
 ) -> Method:
     """Return SynthDG, or it without one of its parts."""
     volumes = Volumes(**{part: part != without for part in ("appearance", "outside", "shape", "structures")})
-    augmentation = {3: Augmentation(volumes, needs_labels=True, epochs_factor=2)}
-    if without == "nothing":
-        augmentation[2] = Augmentation(change_films, epochs_factor=2)
+    films = partial(change_films, ranges=Ranges(**WITHOUT.get(without, {})))
     return Method(
         name="SynthDG" if without == "nothing" else f"SynthDG-without-{without}",
         title="Training images whose appearance and shape are drawn anew",
         authors="The dgmld-bench developers",
         venue="dgmld-bench",
         paper="https://doi.org/10.1016/j.media.2023.102789",
-        augmentation=augmentation,
+        augmentation={
+            3: Augmentation(volumes, needs_labels=True, epochs_factor=2),
+            2: Augmentation(films, epochs_factor=2),
+        },
     )
 
 
