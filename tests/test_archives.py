@@ -160,6 +160,7 @@ def test_without_a_program_for_rar_it_says_what_to_install(tmp_path: Path) -> No
         ("a\x01b.txt", "cannot be stored"),
         ("-o/x.txt", "cannot be stored"),
         ("a" * 300, "cannot be stored"),
+        ("", "cannot be stored|damaged"),
     ],
 )
 def test_hostile_names(tmp_path: Path, kind: str, name: str, message: str) -> None:

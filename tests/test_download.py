@@ -144,6 +144,12 @@ def test_the_next_mirror_takes_over_with_what_has_arrived(site: Site, tmp_path: 
         (servers.instead(DATA[:-1] + b"!"), "truncated or was changed: expected SHA-256 .*, got "),
         (servers.cut(0), "the connection broke off|the transfer ended"),
         (servers.cut(0, reset=True), "the connection"),
+        (
+            servers.status(302, Location="http://[nowhere/data.bin"),
+            "led to an address that cannot be read|request failed",
+        ),
+        (servers.status(302, Location="http://a..b\u00e9.example:99999999/"), "request failed"),
+        (servers.status(302, Location="ftp://example.org/data.bin"), "request failed"),
     ],
 )
 def test_every_fault_is_named_and_places_nothing(

@@ -213,3 +213,10 @@ def test_the_command(git, good, tmp_path):
     assert "deletes a file that is there" in (tmp_path / "summary.md").read_text()
     with pytest.raises(UsageError, match="no commit '--upload-pack=x' in this repository"):
         review(git.root, git.base, "--upload-pack=x")
+
+
+def test_an_unrelated_history_is_named(git, tmp_path):
+    tree = git.run("rev-parse", f"{git.base}^{{tree}}")
+    orphan = git.run("commit-tree", tree, "-m", "another beginning")
+    with pytest.raises(UsageError, match="have no commit in common"):
+        review(git.root, git.base, orphan, tmp_path)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,20 @@ def test_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert folders.data_dir(tmp_path) == tmp_path
     monkeypatch.setenv("DGMLD_BENCH_DATA", "")
     assert folders.data_dir().name == "dgmld-bench"
+
+
+def test_without_a_home_directory_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="no home directory here; name the data folder with --data-dir"):
+        folders.data_dir("~nobody-of-this-name/data")
+
+
+def test_a_disk_without_locks_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with pytest.raises(DataError, match=r"cannot be locked \(No locks available\)"), folders.locked(tmp_path / "isbi"):
+        pass
 
 
 def test_register_round_trip(tmp_path: Path) -> None:

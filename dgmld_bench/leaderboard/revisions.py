@@ -54,8 +54,14 @@ def read_blob(root: Path, change: Change, max_bytes: int) -> bytes:
 
 
 def merge_base(root: Path, a: str, b: str) -> str:
-    """Return the commit from which two histories part."""
-    return _git(root, "merge-base", a, b).decode().strip()
+    """Return the commit from which two histories part; UsageError where they never were one."""
+    try:
+        return _git(root, "merge-base", a, b).decode().strip()
+    except UsageError:
+        raise UsageError(
+            f"{root.resolve()}: {a[:12]} and {b[:12]} have no commit in common; name a branch that began in this "
+            "repository, and fetch its whole history (`git fetch --unshallow`) where it was cut off"
+        ) from None
 
 
 def read_file(root: Path, commit: str, path: str) -> bytes:

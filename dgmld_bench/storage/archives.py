@@ -14,6 +14,7 @@ import lzma
 import re
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -184,8 +185,8 @@ def _broken(*more: type[Exception]) -> tuple[type[Exception], ...]:
     """Return what the readers raise for an archive that is not as its format says."""
     import rarfile
 
-    formats = (zipfile.BadZipFile, tarfile.TarError, rarfile.Error, zlib.error, lzma.LZMAError, EOFError)
-    return (*formats, NotImplementedError, RuntimeError, ValueError, *more)
+    formats = (zipfile.BadZipFile, tarfile.TarError, rarfile.Error, zlib.error, lzma.LZMAError, EOFError, struct.error)
+    return (*formats, NotImplementedError, RuntimeError, ValueError, LookupError, ArithmeticError, *more)
 
 
 def _checked(entries: Iterator[_Entry], budget: Budget) -> Iterator[tuple[PurePosixPath, _Entry]]:
@@ -243,7 +244,7 @@ def _zip_entries(archive: Path, stack: ExitStack) -> Iterator[_Entry]:
     opened = stack.enter_context(zipfile.ZipFile(archive))
     for info in opened.infolist():
         mode = info.external_attr >> 16
-        kind: Any = "link" if stat.S_ISLNK(mode) else "folder" if info.is_dir() else "file"
+        kind: Any = "link" if stat.S_ISLNK(mode) else "folder" if info.filename.endswith("/") else "file"
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             kind = "device"
         yield _Entry(info.filename, info.file_size, kind, bool(info.flag_bits & 1), lambda i=info: opened.open(i))  # type: ignore[misc]

@@ -304,6 +304,7 @@ def _transfer(
 ) -> bool:
     """Append to the part what it lacks, in one request; return whether something was there before."""
     import requests
+    import urllib3
 
     have, version = _resume_from(file, url, part)
     if have and have == file.bytes:
@@ -337,6 +338,10 @@ def _transfer(
         raise _Passing(f"the connection failed ({_cause(error)})") from None
     except requests.exceptions.RequestException as error:
         raise _Refused(f"the request failed ({_cause(error)})") from None
+    except DataError:
+        raise
+    except (urllib3.exceptions.HTTPError, ValueError) as error:  # an address, of a redirect say, that is none
+        raise _Refused(f"the request failed: it led to an address that cannot be read ({_cause(error)})") from None
     return have > 0
 
 

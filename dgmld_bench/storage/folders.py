@@ -34,7 +34,10 @@ def data_dir(path: Path | str | None = None) -> Path:
         import platformdirs
 
         path = platformdirs.user_data_path("dgmld-bench")
-    folder = Path(path).expanduser().absolute()
+    try:
+        folder = Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise UsageError(f"{path}: there is no home directory here; name the data folder with --data-dir") from None
     if folder.is_file():
         raise UsageError(f"{folder} is a file, expected the data folder")
     return folder
@@ -71,6 +74,11 @@ def locked(folder: Path) -> Iterator[None]:
     except Timeout:
         raise DataError(
             f"{folder}: another download, import, generation or removal is at work there; wait for it to end"
+        ) from None
+    except (OSError, NotImplementedError) as error:  # as some network disks answer
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(
+            f"{folder}: cannot be locked ({reason}); choose a data folder on another disk with --data-dir"
         ) from None
     try:
         yield
