@@ -12,7 +12,6 @@ from typing import Annotated
 sys.path.insert(0, str(Path(__file__).parents[1]))  # runs from a checkout, installed or not
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from baselines.common.command import DataDir, run_app
@@ -22,6 +21,7 @@ from baselines.meanshape.run import predict as predict_mean_shape
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.scoring.score import Score, score
 from dgmld_bench.splits import get_split, get_track
+from dgmld_bench.terminal import make_console
 
 # Sized for minutes on any two cores, those without bfloat16 too: a coarse grid decoded below the voxel, and few epochs.
 # Small batches give more steps, and a learning rate that falls to zero gets the most out of them.
@@ -50,7 +50,7 @@ def demo(
         batch_size=BATCH_SIZE,
     )
     rows: dict[str, Predictions] = {"mean shape": predict_mean_shape("phantom", folder)}
-    console = Console(highlight=False)
+    console = make_console()
     for name, method in methods().items():
         if name == "bapdg":
             console.print(
@@ -85,7 +85,7 @@ def demo(
     if Path(program).is_relative_to(Path.cwd()):
         program = str(Path(program).relative_to(Path.cwd()))
     test = track.tests[-1]
-    Console(soft_wrap=True, highlight=False).print(  # commands are never broken
+    make_console(soft_wrap=True).print(  # commands are never broken
         "What to type next:\n"
         f"  {program} show 7 --split {test} --predictions {out}/baseline/predictions.json {where}\n"
         f"  {program} compare {out}/baseline/predictions.json {out}/bapdg/predictions.json --split {test} {where}\n"

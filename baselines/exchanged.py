@@ -66,16 +66,16 @@ def exchanged(
 
     In brackets: the training centre's own withheld cases. Run it again after an interruption: what is done is kept.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from baselines.common.trials import over_seeds
+    from dgmld_bench.terminal import make_console
 
     names = [name.strip() for name in methods.split(",")]
     for name in names:
         method_of(name)  # refuses an unknown one before anything long starts
     console, style = (
-        Console(soft_wrap=True),
+        make_console(soft_wrap=True),
         {"box": None, "pad_edge": False, "header_style": "bold", "padding": (0, 2)},
     )
     anatomy = Table(

@@ -13,6 +13,7 @@ import typer
 
 from baselines.common.command import DataDir, run_app
 from baselines.common.config import Precision
+from dgmld_bench.terminal import echo
 
 
 def predict(
@@ -84,7 +85,7 @@ def predict(
             for case, points in zip(cases, predict_points(network, cases, preset, runtime), strict=True):
                 predictions.add(seed=card["seed"], split=split, case=case.id, landmarks=points)
     predictions.save(out)
-    typer.echo(f"wrote {out}: {len(predictions.seeds)} runs, {len(cases)} cases of split {split}")
+    echo(f"wrote {out}: {len(predictions.seeds)} runs, {len(cases)} cases of split {split}")
 
 
 if __name__ == "__main__":

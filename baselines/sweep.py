@@ -26,6 +26,7 @@ from baselines.common.networks import BACKBONES
 from baselines.common.registry import methods as all_methods
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_json
+from dgmld_bench.terminal import echo
 
 if TYPE_CHECKING:
     from submitit import Job
@@ -118,7 +119,7 @@ def sweep(
     cells = [Cell(w.method, w.backbone, (s,), w.folder, w.options) for w in whole for s in w.seeds]
     if dry_run:
         for cell in cells:
-            typer.echo("python " + shlex.join(cell.arguments))
+            echo("python " + shlex.join(cell.arguments))
         return
     failed: list[Cell] = []
     if slurm:
@@ -140,7 +141,7 @@ def run_here(cells: Sequence[Cell]) -> list[Cell]:
     """Run cells one after another on this machine; return those that failed."""
     failed = []
     for number, cell in enumerate(cells, start=1):
-        typer.echo(f"[{number}/{len(cells)}] {cell.name}", err=True)
+        echo(f"[{number}/{len(cells)}] {cell.name}", err=True)
         try:
             Run(cell.arguments)()
         except subprocess.CalledProcessError:  # it has said why
@@ -180,16 +181,16 @@ def run_on_slurm(cells: Sequence[Cell], folder: Path, resources: dict[str, Any])
         known[command] = job.job_id
         write_json(book, known)
     for cell, job in _as_they_end(jobs):
-        typer.echo(f"{cell.name}: {job.state.lower()}", err=True)
+        echo(f"{cell.name}: {job.state.lower()}", err=True)
     failed = [cell for cell in cells if jobs[cell].exception() is not None]
     for cell in failed:
-        typer.echo(f"{cell.name}: failed, see {jobs[cell].paths.stderr}", err=True)
+        echo(f"{cell.name}: failed, see {jobs[cell].paths.stderr}", err=True)
     return failed
 
 
 def _as_they_end(jobs: dict[Cell, Job[None]]) -> Iterator[tuple[Cell, Job[None]]]:
     waiting = dict(jobs)
-    typer.echo(f"waiting for {len(waiting)} jobs; Ctrl-C leaves them queued", err=True)
+    echo(f"waiting for {len(waiting)} jobs; Ctrl-C leaves them queued", err=True)
     while waiting:
         for cell, job in list(waiting.items()):
             if job.done(force_check=True):

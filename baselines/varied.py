@@ -95,13 +95,13 @@ def varied(
 
     Run it again after an interruption: what is done is kept.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from baselines.common.config import get_preset
     from baselines.common.data import selection_splits
     from baselines.common.running import ensure_phantom
     from baselines.common.trials import over_seeds, trial_settings
+    from dgmld_bench.terminal import make_console
 
     chosen = [method_of(name.strip()) for name in methods.split(",")]
     named = {name.strip(): _variation(name.strip()) for name in variations.split(",")}
@@ -125,7 +125,7 @@ def varied(
             found = [_validation_mre(settings, variation, seed, cases, folder) for seed in numbers]
             cells.append(over_seeds(found))
         table.add_row(variation.text, *cells)
-    console = Console(soft_wrap=True)
+    console = make_console(soft_wrap=True)
     console.print(f"Average MRE on {the_track.validation}, mm, {len(numbers)} seed{'s' * (len(numbers) > 1)}")
     console.print(table)
 

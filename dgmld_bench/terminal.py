@@ -1,22 +1,36 @@
-"""What several commands show on a terminal: a console without surprises, and bars for long work."""
+"""The way out to a terminal: whatever is shown goes through here, so that no foreign text is obeyed by a terminal."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dgmld_bench.text import inert
+
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
 
     from dgmld_bench.files import Progress
 
 
-def make_console(stderr: bool = False) -> Console:
-    """Return a console that colours nothing by itself."""
-    from rich.console import Console
+def echo(message: str = "", *, err: bool = False) -> None:
+    """Print a line; what a terminal could obey in it is shown as U+FFFD."""
+    print(inert(message), file=sys.stderr if err else sys.stdout, flush=True)
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+def make_console(*, stderr: bool = False, soft_wrap: bool = False, markup: bool = True) -> Console:
+    """Return a console that colours nothing by itself and lets no foreign control character through."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class InertConsole(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else Segment(inert(segment.text), segment.style)
+
+    return InertConsole(stderr=stderr, highlight=False, soft_wrap=soft_wrap, markup=markup)
 
 
 def width_of(console: Console, shown: RenderableType) -> int:

@@ -33,6 +33,28 @@ def clean(text: str, limit: int | None = None) -> str:
     return "".join(shown)
 
 
+def inert(text: str) -> str:
+    """Return the text with every character that a terminal could obey, or that turns a line around, as U+FFFD.
+
+    Lines and tabulators stay. This is what every message goes through on its way out (:mod:`dgmld_bench.terminal`).
+
+    >>> inert("case \\x1b[2J7\\u202e\\n")
+    'case \ufffd[2J7\ufffd\\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+
+def without_credentials(url: str) -> str:
+    """Return an address without the name and password in it, as messages show it.
+
+    >>> without_credentials("https://me:secret@example.org/data")
+    'https://example.org/data'
+    """
+    return re.sub(r"(?<=://)[^/?#]*@", "", url)
+
+
 def web_link(text: str | None) -> str | None:
     """Return the address if it is a plain http or https one, else None.
 

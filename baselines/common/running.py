@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
@@ -24,6 +23,7 @@ from dgmld_bench.scoring.predictions import Predictions, Run
 from dgmld_bench.sources import get_source
 from dgmld_bench.splits import Track, get_split, get_track, load_split
 from dgmld_bench.storage.register import has_register
+from dgmld_bench.terminal import make_console
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from baselines.common.recipe import Boundaries, Settings
     from baselines.common.trainer import Epoch
 
-console = Console(stderr=True)
+console = make_console(stderr=True)
 
 
 def run_method(
@@ -123,7 +123,7 @@ def run_method(
     write_json(folder / "run.json", _sidecar(command, identity, records))
     if show_scores:
         print_scores(results, predicted, data_dir)
-        Console(soft_wrap=True).print(f"wrote {folder / 'predictions.json'}")
+        make_console(soft_wrap=True).print(f"wrote {folder / 'predictions.json'}")
     return folder
 
 
@@ -285,7 +285,7 @@ def print_scores(results: Predictions, splits: list[str], data_dir: Path | None)
             f"{value['sdr_percent']['4.0']['mean']:.1f}",
         )
         notes |= dict.fromkeys(value["notes"])
-    out = Console(soft_wrap=True)
+    out = make_console(soft_wrap=True)
     out.print(table)
     for note in notes:
         out.print(f"[yellow]note:[/] {note}")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import typer
 from torch import nn
 
 from baselines.common.checkpoint import CARD
@@ -16,6 +15,7 @@ from baselines.common.method import Method
 from baselines.common.predicting import choose_device, choose_precision, load_network
 from baselines.common.recipe import Settings, claim, train_seed
 from baselines.common.trainer import Epoch
+from dgmld_bench.terminal import echo
 
 
 def trial_settings(method: Method, track: str, preset: Preset, selection: str, *, backbone: str = "unet") -> Settings:
@@ -57,7 +57,7 @@ def trained(
         return load_network(folder, settings.runtime)[0].eval()
 
     def on_epoch(stage: str, epoch: Epoch) -> None:
-        typer.echo(f"{title} · seed {seed} · {stage} · epoch {epoch.number + 1} · {epoch}", err=True)
+        echo(f"{title} · seed {seed} · {stage} · epoch {epoch.number + 1} · {epoch}", err=True)
 
     network, _ = train_seed(settings, seed, training, withheld, folder, on_epoch=on_epoch)
     for state in folder.glob("*.state"):

@@ -22,6 +22,7 @@ def main() -> None:
 def guarded(command: Callable[[], None]) -> None:
     """Run a command line; a user's mistake ends in one message and its exit code, never in a traceback."""
     from dgmld_bench.errors import DgmldBenchError
+    from dgmld_bench.terminal import echo
 
     codecs.register_error("plain", _plain)
     for name in ("stdout", "stderr"):
@@ -33,12 +34,12 @@ def guarded(command: Callable[[], None]) -> None:
     try:
         command()
     except DgmldBenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:  # a folder in place of a file, no permission, a full disk
         where = error.filename2 or error.filename
         message = error.strerror or str(error)
-        print(f"error: {where}: {message}" if where else f"error: {message}", file=sys.stderr)
+        echo(f"error: {where}: {message}" if where else f"error: {message}", err=True)
         sys.exit(1)
 
 

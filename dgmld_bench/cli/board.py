@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, file_argument
-from dgmld_bench.terminal import make_console, progress_bars
+from dgmld_bench.terminal import echo, make_console, progress_bars
 
 if TYPE_CHECKING:
     from dgmld_bench.scoring.predictions import Predictions
@@ -41,7 +41,7 @@ def build(root: Root = Path(), data_dir: DataDir = None, json: JsonPath = None) 
     with progress_bars(make_console(stderr=True)) as report:
         board = publish(root, data_dir, partial(report, "submissions"))
     for fault in board.faults:
-        typer.echo(f"cannot be scored: {fault}", err=True)
+        echo(f"cannot be scored: {fault}", err=True)
     counts = [
         {
             "split": split.split.name,
@@ -55,8 +55,8 @@ def build(root: Root = Path(), data_dir: DataDir = None, json: JsonPath = None) 
     emit_json(counts, json)
     if str(json) != "-":
         for c in counts:
-            typer.echo(f"{c['split']}: {c['measured']} measured, {c['awaiting']} awaiting, {c['reported']} reported")
-        typer.echo(f"wrote {root / 'leaderboard'}")
+            echo(f"{c['split']}: {c['measured']} measured, {c['awaiting']} awaiting, {c['reported']} reported")
+        echo(f"wrote {root / 'leaderboard'}")
 
 
 def check(
@@ -80,9 +80,9 @@ def check(
     emit_json(problems, json)
     if str(json) != "-":
         for problem in problems:
-            typer.echo(problem)
+            echo(problem)
         if not problems:
-            typer.echo("the board is current")
+            echo("the board is current")
     if problems:
         raise typer.Exit(1)
 
@@ -124,9 +124,9 @@ def review(
     if summary is not None:
         with summary.open("a", encoding="utf-8") as stream:
             stream.write(text)
-        typer.echo(f"{len(found.faults)} faults; the report is in {summary}", err=str(json) == "-")
+        echo(f"{len(found.faults)} faults; the report is in {summary}", err=str(json) == "-")
     elif str(json) != "-":
-        typer.echo(text)
+        echo(text)
     if found.faults:
         raise typer.Exit(1)
 
@@ -186,9 +186,9 @@ def submit(
     for name_of_data in predictions.training_data or ():
         close = get_close_matches(name_of_data, SPLITS, n=1, cutoff=0.8)
         if close and close[0] != name_of_data:
-            typer.echo(f"note: training data '{name_of_data}' is no split of the benchmark; is '{close[0]}' meant?")
+            echo(f"note: training data '{name_of_data}' is no split of the benchmark; is '{close[0]}' meant?")
     files = " ".join(str(p.relative_to(root)) for p in (place, sidecar) if p.exists())
-    typer.echo(
+    echo(
         f"wrote {files}\n\nTo submit it:\n"
         f"  git switch -c submit-{name}\n  git add {files}\n"
         f"  git commit -m 'Submit {name}'\n  git push -u origin submit-{name}\n"

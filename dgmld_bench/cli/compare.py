@@ -9,7 +9,7 @@ import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, refuse_overwriting
 from dgmld_bench.cli.score import print_doubts
-from dgmld_bench.terminal import make_console, print_whole
+from dgmld_bench.terminal import echo, make_console, print_whole
 
 if TYPE_CHECKING:
     from dgmld_bench.scoring.comparison import Comparison, MethodErrors
@@ -59,7 +59,7 @@ def compare(
     if str(json) != "-":
         _print(result, find_split(split, data_dir))
         if plot is not None:
-            typer.echo(f"wrote {plot}")
+            echo(f"wrote {plot}")
 
 
 def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> MethodErrors:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dgmld_bench.cli.options import DataDir
+from dgmld_bench.terminal import echo
 
 
 def register(app: typer.Typer) -> None:
@@ -78,4 +79,4 @@ def show(
     )
     path = out or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", f"show-{split}-{case}") + ".png")
     drawing.save_figure(figure, path)
-    typer.echo(f"wrote {path}")
+    echo(f"wrote {path}")

@@ -28,15 +28,14 @@ def validate(
 
     dgmld-bench validate preds.json
     """
-    from rich.console import Console
-
+    from dgmld_bench.terminal import make_console
     from dgmld_bench.text import clean
 
     refuse_overwriting(files, json)
     results = [_validate(file) for file in files]
     emit_json(results, json)
     if str(json) != "-":
-        out = Console(soft_wrap=True, highlight=False, markup=False)
+        out = make_console(soft_wrap=True, markup=False)
         for result in results:
             name, problems = clean(result["file"]), result["problems"]
             if result["valid"]:

@@ -25,6 +25,7 @@ from dgmld_bench.storage.folders import COPY_PREFIX, copies_in
 from dgmld_bench.storage.hub import HubDataset
 from dgmld_bench.storage.manifest import Manifest
 from dgmld_bench.storage.register import Register, read_register
+from dgmld_bench.text import without_credentials
 
 INCOMING, ACCEPTED = ".incoming", "accepted.json"
 
@@ -71,7 +72,9 @@ def where_to_fetch(
     source = get_source(name)
     remote = source.remote()
     if mirror is not None and not mirror.startswith(("http://", "https://")):
-        raise UsageError(f"--mirror {mirror}: expected an address that starts with https:// or http://")
+        raise UsageError(
+            f"--mirror {without_credentials(mirror)}: expected an address that starts with https:// or http://"
+        )
     if isinstance(remote, HubDataset):
         return replace(remote, revision=revision or remote.revision, endpoint=mirror and mirror.rstrip("/"))
     if not remote:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import difference, free_bytes, is_full_disk, read_json, safe_path, write_json
+from dgmld_bench.text import without_credentials
 from dgmld_bench.version import __version__
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def _fetch(session: requests.Session, file: RemoteFile, folder: Path, patience: 
         try:
             _insist(session, file, url, _part(folder, file), patience, progress)
         except _Refused as error:
-            failed.append(f"\n  {url}: {error}")
+            failed.append(f"\n  {without_credentials(url)}: {error}")
             continue
         _part(folder, file).replace(target)
         _origin_of(_part(folder, file)).unlink(missing_ok=True)
@@ -293,7 +294,7 @@ def _resume_from(file: RemoteFile, url: str, part: Path) -> tuple[int, str | Non
         return have, None
     try:
         origin: dict[str, Any] = read_json(_origin_of(part))
-        version = origin["version"] if origin["url"] == url else None
+        version = origin["version"] if origin["url"] == without_credentials(url) else None
     except (DataError, KeyError, TypeError):
         version = None
     return (have, version) if version else (0, None)
@@ -320,7 +321,7 @@ def _transfer(
         ) as response:
             have, total = _judge(response, file, have, part)
             if not have and not file.is_hashed:
-                write_json(_origin_of(part), {"url": url, "version": _version(response)})
+                write_json(_origin_of(part), {"url": without_credentials(url), "version": _version(response)})
             done = have
             progress(file, done, total)
             with _open_part(part, "ab" if have else "wb") as stream:

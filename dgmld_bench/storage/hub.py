@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import safe_path
 from dgmld_bench.storage.download import PATIENT, Patience, RemoteFile
+from dgmld_bench.text import without_credentials
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
@@ -36,7 +37,7 @@ class HubDataset:
         """The page that people read, and where terms are accepted."""
         from huggingface_hub.constants import ENDPOINT
 
-        return f"{self.endpoint or ENDPOINT}/datasets/{self.repo}"
+        return f"{without_credentials(self.endpoint or ENDPOINT)}/datasets/{self.repo}"
 
 
 @dataclass(frozen=True)
