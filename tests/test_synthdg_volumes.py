@@ -17,6 +17,7 @@ from baselines.synthdg.greys import add_head, gauss, new_tissues, scan, window
 from baselines.synthdg.run import build
 from baselines.synthdg.shape import INTERVALS, Shapes, Swelling, Waves, sample
 from baselines.synthdg.volumes import CEREBELLUM, Volumes
+from dgmld_bench.errors import UsageError
 
 SHAPE = (48, 44, 40)
 
@@ -159,7 +160,9 @@ def test_the_same_seed_gives_the_same_bytes_and_the_input_is_left_alone():
 def test_a_part_can_be_left_out(part):
     method = build(part)
     assert method.name == f"SynthDG-without-{part}" and set(method.augmentation) == {3}
-    change = method.augmentation[3].change
+    with pytest.raises(UsageError, match="changes examples in 3D only, and this track is 2D"):
+        method.augmentation_for(2)
+    change = method.augmentation_for(3).change
     assert [n for n in ("appearance", "outside", "shape", "structures") if not getattr(change, n)] == [part]
     images, labels = batch()
     moved, points = change(images, torch.full((2, 6, 3), 20.0).double(), labels, torch.Generator().manual_seed(0))

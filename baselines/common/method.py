@@ -135,7 +135,7 @@ class Method:
     pretraining : mapping of dimension (2 or 3) to Pretraining
         Empty for a method that does not pre-train.
     augmentation : mapping of dimension (2 or 3) to Augmentation
-        How examples are changed while landmarks are learnt; where it says nothing, as the preset and
+        How examples are changed while landmarks are learnt. Empty for a method that changes them as the preset and
         ``fine_tune_rotation_deg`` say.
     """
 
@@ -165,3 +165,16 @@ class Method:
                 f"case, and there is none for {dimension}D images; choose another method"
             )
         return self.pretraining[dimension]
+
+    def augmentation_for(self, dimension: int) -> Augmentation | None:
+        """Return the method's own change of examples in 2D or 3D, or None for a method without one.
+
+        Raises
+        ------
+        UsageError
+            When the method has one, but not for this dimension.
+        """
+        if self.augmentation and dimension not in self.augmentation:
+            known = " and ".join(f"{d}D" for d in sorted(self.augmentation))
+            raise UsageError(f"{self.name} changes examples in {known} only, and this track is {dimension}D")
+        return self.augmentation.get(dimension)

@@ -93,7 +93,7 @@ class Settings:
     @property
     def augmentation(self) -> Augmentation | None:
         """The method's own change of examples, None where there is none."""
-        return self.method.augmentation.get(self.preset.dimension)
+        return self.method.augmentation_for(self.preset.dimension)
 
     @property
     def labels(self) -> bool:

@@ -59,6 +59,7 @@ def run_method(
     if refine is not None:
         the_preset = replace(the_preset, refine=refine)
     method.pretraining_for(the_preset.dimension)  # refuses what cannot be trained before anything long starts
+    method.augmentation_for(the_preset.dimension)
     ensure_phantom(the_track, data_dir)
     predicted = splits_on_disk((the_track.validation, *the_track.tests), data_dir)
     if not predicted:
