@@ -84,6 +84,21 @@ def test_what_a_spreadsheet_adds_is_left_out(tmp_path: Path, text: str) -> None:
     assert read_point_table(write(tmp_path, text), CEPHALOMETRIC).cases["7"]["reference"][0].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "text", ["case;landmark;x;y\n7;sella;12,5;3\n", "case\tlandmark\tx\ty\n7\tsella\t12,500\t3,000\n"]
+)
+def test_decimal_commas_where_no_comma_parts_columns(tmp_path: Path, text: str) -> None:
+    assert read_point_table(write(tmp_path, text), CEPHALOMETRIC).cases["7"]["reference"][0].tolist() == [12.5, 3]
+
+
+@pytest.mark.parametrize(("form", "first"), [("{a}{n}", 1), ("{n}_{a}", 0), ("l{n}_{a}", 1), ("{a}_{n}", 0)])
+def test_numbered_columns_are_all_landmarks_in_order(tmp_path: Path, form: str, first: int) -> None:
+    columns = [form.format(a=a, n=n + first) for n in range(6) for a in "xyz"]
+    path = write(tmp_path, f"case,{','.join(columns)}\n7,{','.join(map(str, range(18)))}\n")
+    points = read_point_table(path, CEREBELLUM).cases["7"]["reference"]
+    assert points.tolist() == np.arange(18.0).reshape(6, 3).tolist()
+
+
 def test_ras_and_lps_by_column_and_by_option(tmp_path: Path) -> None:
     path = write(tmp_path, "case,landmark,x,y,z,space\n7,tcd-1,1,2,3,LPS\n7,TCD2,1,2,3,ras_mm\n")
     table = read_point_table(path, CEREBELLUM)
@@ -105,7 +120,13 @@ def test_ras_and_lps_by_column_and_by_option(tmp_path: Path) -> None:
         ("case,landmark,x,y,space\n7,sella,1,2,RAS\n", "'space' is not known"),  # films have no RAS
         ("case,sella_x,sella_y\n7,1,\n", "line 2: sella_x, sella_y are"),
         ("case,sella_x,sella_y\n7,1,2\n7,3,4\n", "line 3: sella of case '7' by 'reference' is given twice"),
-        ("case;landmark;x;y\n7;sella;12,5;3\n", "line 2: x, y are .*write decimals with a point, 12.5 and not 12,5"),
+        ("case;landmark;x;y\n7;sella;12,5;3.5\n", "line 2: x, y are .*write decimals with a point, 12.5 and not 12,5"),
+        ("case;landmark;x;y\n7;sella;1,234;835\n", "line 2: x, y are .*write decimals with a point"),  # or thousands?
+        ("case,x1,y1,x2,y2\n7,1,2,3,4\n", "'x1' is not known"),  # which two of nineteen?
+        (
+            "case," + ",".join(f"point{i}" for i in range(40)) + "\n",
+            r"\(41\);.*'point7' is not known; nor are 32 more",
+        ),
         ("case,landmark,x,y\n7,sella,12,5,3,25\n", "6 of 4; a decimal comma"),
         ("case,landmark,x,y\n7,sella,1_000,2\n", "expected finite numbers"),
         ("case,landmark,x,y\n7,sellaa,1,2\n", "did you mean 'sella'"),

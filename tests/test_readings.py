@@ -192,7 +192,7 @@ def test_a_reading_and_its_flag_say_the_same(reading: Reading) -> None:
 
 
 def test_score_doubts_and_never_applies_it(brains: Path, tmp_path: Path) -> None:
-    from dgmld_bench.sources import load_split
+    from dgmld_bench.splits import load_split
 
     cases = load_split("lfc", references=True, data_dir=brains)
     bare = {c.id: flip_ras_lps(c.landmarks + np.array([0.3, 0.2, 0.1])).tolist() for c in cases}

@@ -154,7 +154,7 @@ def test_films_with_several_annotators_and_missing_points(tmp_path: Path) -> Non
     write_rows(tmp_path / "in", rows)
     register = own(tmp_path / "in", landmarks="cephalometric", spacing_mm=1.0)
     text = messages(register)
-    assert "1 image has no landmarks: 9" in text and "numbers taken for file names: 7 for 007" in text
+    assert "1 image has no landmarks: 9" in text and "ids taken for file names: 7 for 007" in text
     assert "no reference for 1 of 38 points, which scores leave out: sella 1" in text
     cases = load_split("own/clinic", references=True, data_dir=tmp_path / "data")
     assert list(cases.ids) == ["007", "8"] and list(cases[0].annotations) == ["anna", "ben"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +51,10 @@ def compare(
     from dgmld_bench.splits import find_split
 
     refuse_overwriting([Path(a), Path(b)], json, plot)
-    result = compare_methods(*(_errors(m, split, data_dir, root) for m in (a, b)))
+    first, second = (_errors(m, split, data_dir, root) for m in (a, b))
+    if first.name == second.name and a != b:
+        first, second = (replace(m, name=f"{m.name} ({given})") for m, given in ((first, a), (second, b)))
+    result = compare_methods(first, second)
     emit_json(result.to_dict(), json)
     if plot is not None:
         from dgmld_bench.drawing import save_figure
@@ -67,7 +71,7 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Metho
     from dgmld_bench.scoring.comparison import MethodErrors
 
     path = Path(method)
-    if path.is_dir() or not (path.exists() or path.suffix == ".json"):  # a pipe is a file, too
+    if path.is_dir() or not (path.exists() or path.suffix in (".json", ".csv", ".tsv")):  # a pipe is a file, too
         from dgmld_bench.leaderboard.records import find_record
 
         return find_record(root, split, method).named(method)

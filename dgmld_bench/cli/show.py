@@ -58,6 +58,7 @@ def show(
     predicted = None
     if predictions is not None:
         loaded = read_predictions(predictions, the_split, the_case.landmark_set)
+        loaded, _ = loaded.with_ids(split, cases.ids)
         check_landmark_set(loaded, split, the_case.landmark_set)
         runs = [run for run in loaded.runs if seed in (None, run.seed)]
         if not runs:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dgmld_bench.cli.options import JsonPath, emit_json, file_argument, refuse_overwriting
+
+if TYPE_CHECKING:
+    from dgmld_bench.scoring.predictions import Predictions
 
 MAX_LISTED = 20
 
@@ -19,7 +22,10 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(
-    files: Annotated[list[Path], file_argument("Predictions JSON files.")],
+    files: Annotated[list[Path], file_argument("Predictions JSON files, or with --split bare files and tables.")],
+    split: Annotated[
+        str | None, typer.Option(help="The split that bare files, CSV and TSV are for.", show_default=False)
+    ] = None,
     json: JsonPath = None,
 ) -> None:
     """Check predictions files: format, names, numbers, completeness, size. Needs no data; exit code 1 at any fault.
@@ -32,7 +38,7 @@ def validate(
     from dgmld_bench.text import clean
 
     refuse_overwriting(files, json)
-    results = [_validate(file) for file in files]
+    results = [_validate(file, split) for file in files]
     emit_json(results, json)
     if str(json) != "-":
         out = make_console(soft_wrap=True, markup=False)
@@ -48,7 +54,7 @@ def validate(
         raise typer.Exit(1)
 
 
-def _validate(file: Path) -> dict[str, Any]:
+def _validate(file: Path, split: str | None) -> dict[str, Any]:
     from dgmld_bench.errors import DataError
     from dgmld_bench.leaderboard.reported import FILE as REPORTED
     from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, SIDECAR, find_faults, read_provenance
@@ -67,7 +73,7 @@ def _validate(file: Path) -> dict[str, Any]:
         if root is not None:
             problems = find_faults(place, root)
         if not problems:
-            predictions = Predictions.load(file, max_bytes=MAX_BYTES)
+            predictions = _read(file, split) if split else Predictions.load(file, max_bytes=MAX_BYTES)
             problems = find_problems(predictions)
             summary = f"{len(predictions.seeds)} of {N_SEEDS} seeds, splits {', '.join(predictions.splits)}"
             wanted = [k for k in ("selection", "training_data") if not getattr(predictions, k)]
@@ -76,6 +82,16 @@ def _validate(file: Path) -> dict[str, Any]:
     except DataError as error:
         problems = [str(error).removeprefix(f"{file}: ")]
     return {"file": str(file), "valid": not problems, "summary": summary, "problems": problems}
+
+
+def _read(file: Path, name: str) -> Predictions:
+    """Read a file as predictions of a split, its ids as `score` would match them."""
+    from dgmld_bench.scoring.predictions import read_predictions
+    from dgmld_bench.splits import get_split, get_track
+
+    split = get_split(name)
+    predictions = read_predictions(file, split, get_track(split.track).landmarks)
+    return predictions.with_ids(name, split.case_ids or ())[0]
 
 
 def schema(json: JsonPath = None) -> None:

@@ -2,11 +2,13 @@
 
     case,landmark,x,y[,z][,annotator][,space]                       a row per point
     case,sella_x,sella_y,nasion_x,nasion_y,…[,annotator][,space]    a row per case (and annotator)
+    case,x1,y1,x2,y2,…                                              the same, all landmarks numbered in their order
 
 Columns may stand in any order, be separated by commas, semicolons or tabs, and capitals do not matter. What a
 spreadsheet adds is left out: a line ``sep=;`` at the top, columns with neither a name nor a value. A point that is not
 there has no row, or empty fields (or ``NA``, ``NaN``). 3D points are millimetres; the column ``space`` says ``RAS``
-or ``LPS``. Nothing that could be read in two ways is read: a decimal comma is an error.
+or ``LPS``. Nothing that could be read in two ways is read: a decimal comma is an error between commas, and where it
+could part thousands.
 """
 
 from __future__ import annotations
@@ -38,8 +40,11 @@ _AXES = ("x", "y", "z")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SEPARATOR_HINT = re.compile(r"sep=.\r?\n", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_NUMBERED = re.compile(r"(?:l|p|lm|pt|landmark|point)?[ _]?(?P<n>\d+)[ _]?(?P<a>[xyz])|(?P<b>[xyz])[ _]?(?P<m>\d+)")
 _MISSING = {"", "na", "n/a", "nan"}
 _MAX_FAULTS = 10
+_MAX_NAMED = 8
 _MAX_CASE = 255  # characters, as the longest name of a file
 
 
@@ -52,11 +57,13 @@ class PointTable:
     cases : dict
         case -> annotator -> points ``(landmark, axis)`` in the order of the set, in world coordinates (3D: RAS mm; 2D:
         px as given), NaN where a point has no row. Without a column ``annotator`` there is one, named "reference".
+    landmark_set : LandmarkSet
     states_space : bool
         Whether the table has a column ``space``.
     """
 
     cases: dict[str, Annotations]
+    landmark_set: LandmarkSet
     states_space: bool = False
 
 
@@ -99,8 +106,16 @@ def read_point_table(path: Path | str, landmark_set: LandmarkSet, space: str | N
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save the table as 'CSV UTF-8'") from None
+    return parse_point_table(text, landmark_set, space, path)
+
+
+def parse_point_table(
+    text: str, landmark_set: LandmarkSet, space: str | None = None, path: Path | str = "table"
+) -> PointTable:
+    """Read points from the text of a table, as :func:`read_point_table` does; errors name ``path``."""
     start = hint.end() if (hint := _SEPARATOR_HINT.match(text)) else 0
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text[start:]), strict=True)
+    delimiter = _delimiter(text[start:])
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         if start:
             next(lines)
@@ -108,14 +123,15 @@ def read_point_table(path: Path | str, landmark_set: LandmarkSet, space: str | N
         if layout.states_space and space is not None:
             raise UsageError(f"{path} has a column 'space'; leave --space out")
         reader = _Reader(landmark_set, layout, space or "ras_mm")
-        for row in lines:
-            if any(field.strip() for field in row):
-                reader.add(row, f"line {lines.line_num}")
+        rows = [(row, f"line {lines.line_num}") for row in lines if any(field.strip() for field in row)]
+        points = delimiter == "," or not _has_decimal_commas(layout, [row for row, _ in rows])
+        for row, where in rows:
+            reader.add(row if points else layout.with_points(row), where)
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV file ({error})") from None
     if reader.faults:
         raise DataError(f"{path}" + _listed(reader.faults))
-    return PointTable(reader.cases, layout.states_space)
+    return PointTable(reader.cases, landmark_set, layout.states_space)
 
 
 @lru_cache(maxsize=2)
@@ -165,25 +181,52 @@ class _Layout:
         return "space" in self.columns
 
     @classmethod
-    def of(cls, columns: list[str], landmark_set: LandmarkSet, path: Path) -> _Layout:
+    def of(cls, columns: list[str], landmark_set: LandmarkSet, path: Path | str) -> _Layout:
         axes = _AXES[: landmark_set.dimension]
         optional = {"annotator", "space"} if landmark_set.dimension == 3 else {"annotator"}
         faults = [f"'{c}' is there twice" for c in dict.fromkeys(filter(None, columns)) if columns.count(c) > 1]
         points: dict[str, dict[str, str]] = {}
-        if "landmark" in columns or not (points := _wide(columns, landmark_set)):
+        if "landmark" in columns or not (points := _wide(columns, landmark_set) or _numbered(columns, landmark_set)):
             points = {}
             needed = ["case", "landmark", *axes]
         else:
             needed = ["case", *(found.get(a, f"{name}_{a}") for name, found in points.items() for a in axes)]
         faults += [f"'{c}' is missing" for c in needed if c not in columns]
-        faults += [f"'{c}' is not known" for c in filter(None, columns) if c not in needed and c not in optional]
+        strange = [c for c in filter(None, columns) if c not in needed and c not in optional]
+        faults += [f"'{c}' is not known" for c in strange[:_MAX_NAMED]]
+        faults += [f"nor are {len(strange) - _MAX_NAMED} more"] if len(strange) > _MAX_NAMED else []
         if faults:
+            shown = ",".join(columns[:_MAX_NAMED]) + (f",… ({len(columns)})" if len(columns) > _MAX_NAMED else "")
             raise DataError(
-                f"{path}: columns {','.join(columns) or 'none'}; expected case,landmark,{','.join(axes)}"
+                f"{path}: columns {shown or 'none'}; expected case,landmark,{','.join(axes)}"
                 f"{''.join(f'[,{c}]' for c in sorted(optional))}, or a row per case with "
                 f"{','.join(f'{landmark_set.names[0]}_{a}' for a in axes)},… ({'; '.join(faults)})"
             )
         return cls(tuple(columns), axes, points)
+
+    @property
+    def coordinates(self) -> set[str]:
+        """The columns of numbers."""
+        return {c for columns in self.points.values() for c in columns.values()} or set(self.axes)
+
+    def with_points(self, row: list[str]) -> list[str]:
+        """Return a row with a decimal point where its numbers have a comma."""
+        numbers = self.coordinates
+        return [
+            f.replace(",", ".") if i < len(self.columns) and self.columns[i] in numbers else f
+            for i, f in enumerate(row)
+        ]
+
+
+def _has_decimal_commas(layout: _Layout, rows: list[list[str]]) -> bool:
+    """Whether the commas in numbers are surely decimal ones: no number has a point, and they part no thousands."""
+    numbers = layout.coordinates
+    fields = [f.strip() for row in rows for c, f in zip(layout.columns, row, strict=False) if c in numbers]
+    fields = [f for f in fields if f.casefold() not in _MISSING]
+    with_comma = [f for f in fields if _DECIMAL_COMMA.fullmatch(f)]
+    if not with_comma or any("." in f for f in fields):
+        return False
+    return len(with_comma) == len(fields) or not all(_THOUSANDS.fullmatch(f) for f in with_comma)
 
 
 def _wide(columns: list[str], landmark_set: LandmarkSet) -> dict[str, dict[str, str]]:
@@ -194,6 +237,19 @@ def _wide(columns: list[str], landmark_set: LandmarkSet) -> dict[str, dict[str, 
         if name and column[-1] in _AXES[: landmark_set.dimension]:
             points.setdefault(name, {}).setdefault(column[-1], column)
     return points
+
+
+def _numbered(columns: list[str], landmark_set: LandmarkSet) -> dict[str, dict[str, str]]:
+    """Return the same for columns such as ``x1`` or ``l1_x``: all landmarks in their order, from 0 or 1."""
+    found: dict[int, dict[str, str]] = {}
+    for column in columns:
+        if match := _NUMBERED.fullmatch(column):
+            number, axis = int(match["n"] or match["m"]), match["a"] or match["b"]
+            found.setdefault(number, {}).setdefault(axis, column)
+    numbers = sorted(found)
+    if numbers not in (list(range(len(landmark_set))), list(range(1, len(landmark_set) + 1))):
+        return {}
+    return {name: found[number] for name, number in zip(landmark_set.names, numbers, strict=True)}
 
 
 class _Reader:

@@ -11,7 +11,7 @@ import operator
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,16 +26,30 @@ from pydantic import (
     model_validator,
 )
 
+from dgmld_bench.case_ids import match_ids
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import json_type, read_json, write_text
-from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.splits import TRACKS, Split, case_sort_key, get_track
+from dgmld_bench.formats.point_tables import DEFAULT_ANNOTATOR, PointTable, parse_point_table, read_point_table
+from dgmld_bench.landmarks import LANDMARK_SETS, LandmarkSet, get_landmark_set
+from dgmld_bench.splits import TRACKS, Split, case_sort_key, get_split, get_track
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = NDArray[np.float64]
 
 FORMAT: Literal["dgmld-bench/predictions"] = "dgmld-bench/predictions"
 REQUIRED = ("format", "version", "track", "method", "backbone", "space", "runs")
 MAX_COORDINATE = {"ras_mm": 1000.0, "lps_mm": 1000.0, "voxel": 20000.0, "px": 20000.0}
+
+TABLES = (".csv", ".tsv")
+"""Endings of bare files that are tables."""
+_HINTS = {
+    ".fcsv": "a point list of an older 3D Slicer; write the points of all cases into one table, "
+    "case,landmark,x,y,z,space (its line 'CoordinateSystem' says the space)",
+    ".dcm": "an image, not predictions; they are JSON, CSV or TSV",
+    ".xlsx": "a spreadsheet; save it as 'CSV UTF-8'",
+}
 
 Space = Literal["ras_mm", "lps_mm", "voxel", "px"]
 Selection = Literal["none", "source-val", "target-val"]
@@ -248,6 +262,97 @@ class Predictions(BaseModel):
                 return
         self.runs.append(checked)
 
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        split: str,
+        method: str,
+        backbone: str = "unknown",
+        landmarks: str | None = None,
+        **values: Any,
+    ) -> Predictions:
+        """Return predictions from a pandas table: a row per point, or a row per case.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Columns as in a file (:mod:`dgmld_bench.formats.point_tables`): ``case,landmark,x,y[,z]``, or ``case`` (or
+            the index) with ``sella_x, sella_y, …`` or ``x1, y1, …``. A column ``seed`` parts the runs; else there is
+            one, 0.
+        split : str
+            ``own/NAME`` too.
+        method, backbone : str
+        landmarks : str, optional
+            The landmark set's name, for ``own/NAME``, which is of no track.
+        **values
+            Further keys of the format, such as ``space``.
+
+        Raises
+        ------
+        UsageError
+            For ``own/NAME`` without ``landmarks``, and for an unknown split.
+        DataError
+            For a table or points at fault.
+
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"case": ["7"], "landmark": ["TCD1"], "x": [1.0], "y": [2.0], "z": [3.0]})
+        >>> Predictions.from_frame(frame, split="phantom-feta", method="mine").array(0, "phantom-feta", ["7"])[0, 0]
+        array([1., 2., 3.])
+        """
+        if split.startswith("own/"):
+            if landmarks is None:
+                raise UsageError(
+                    f"split '{split}' is of no track: say landmarks={' or '.join(map(repr, LANDMARK_SETS))}"
+                )
+            landmark_set = get_landmark_set(landmarks)
+            track = track_with(landmark_set)
+        else:
+            track = get_split(split).track
+            landmark_set = get_track(track).landmarks
+        if "case" not in map(str, frame.columns):
+            frame = frame.rename_axis("case").reset_index()
+        runs = []
+        for seed, part in frame.groupby("seed") if "seed" in frame else [(0, frame)]:
+            text = part.drop(columns="seed", errors="ignore").to_csv(index=False)
+            table = parse_point_table(text, landmark_set, path="the table")
+            runs.append({"seed": int(str(seed)), "predictions": {split: points_of(table, "the table")}})
+        return cls(track=track, method=method, backbone=backbone, runs=runs, **values)
+
+    def with_ids(self, split: str, known: Iterable[str]) -> tuple[Predictions, dict[str, str]]:
+        """Return these predictions with the ids of a split's cases, and which were written otherwise and how.
+
+        Ids that no case fits stay. Where all are written as the cases' ids, these predictions themselves are returned.
+
+        Raises
+        ------
+        DataError
+            When two ids are of one case.
+        """
+        known = tuple(known)
+        renamed: dict[str, str] = {}
+        for run in self.runs:
+            match = match_ids(run.predictions.get(split, ()), known, split)
+            if match.doubled is not None:
+                one, other, case = match.doubled
+                raise DataError(f"seed {run.seed}, split '{split}': '{one}' and '{other}' are both case '{case}'")
+            renamed |= match.renamed
+        if not renamed:
+            return self, {}
+        runs = [
+            run.model_copy(
+                update={
+                    "predictions": {
+                        **run.predictions,
+                        split: {renamed.get(c, c): p for c, p in run.predictions.get(split, {}).items()},
+                    }
+                }
+            )
+            for run in self.runs
+        ]
+        return self.model_copy(update={"runs": runs}), renamed
+
     def array(self, seed: int, split: str, ids: Iterable[str]) -> Array:
         """Return the points of a run as ``(case, landmark, axis)`` in the file's space; NaN where missing."""
         names, dimension = self.landmark_set.names, self.landmark_set.dimension
@@ -315,6 +420,8 @@ def read_predictions(
 ) -> Predictions:
     """Read a predictions file, or a bare file of one split: case -> points in order, or case -> name -> point.
 
+    A bare file may also be a table, CSV or TSV (:mod:`dgmld_bench.formats.point_tables`).
+
     Parameters
     ----------
     path : path
@@ -337,7 +444,13 @@ def read_predictions(
             raise unknown_name("space", space, tuple(MAX_COORDINATE))
         if (space == "px") != (landmark_set.dimension == 2):
             raise UsageError(f"--space {space} does not fit split '{split.name}' ({landmark_set.dimension}D)")
-    value = read_json(Path(path))
+    path = Path(path)
+    if path.suffix.lower() in TABLES:
+        table = read_point_table(path, landmark_set, _as_given(space))
+        return _bare(path, split, landmark_set, "ras_mm" if table.states_space else space, points_of(table, path))
+    if hint := _HINTS.get(path.suffix.lower()):
+        raise DataError(f"{path}: {hint}")
+    value = read_json(path)
     if isinstance(value, dict) and "format" in value:
         predictions = Predictions.from_json(value, path)
         if space is not None and space != predictions.space:
@@ -348,7 +461,6 @@ def read_predictions(
             f"{path}: expected a predictions file, or an object that holds case ids and their points; "
             f"got {'an empty object' if value == {} else json_type(value)}"
         )
-    track = split.track if split.track != "own" else ("dgmld" if landmark_set.dimension == 3 else "ceph")
     names = landmark_set.names
     cases = {}
     for case, points in value.items():
@@ -359,13 +471,43 @@ def read_predictions(
         if not isinstance(points, dict):
             raise DataError(f"{path}: case '{case}': expected a list or an object of points")
         cases[case] = points
+    return _bare(path, split, landmark_set, space, cases)
+
+
+def _bare(path: Path, split: Split, landmark_set: LandmarkSet, space: str | None, cases: dict[str, Any]) -> Predictions:
+    """Return the predictions of a bare file: one split, one run, the method named like the file."""
+    track = split.track if split.track != "own" else track_with(landmark_set)
     optional = {} if space is None else {"space": space}
     try:
         runs = [{"seed": 0, "predictions": {split.name: cases}}]
-        name = _short(Path(path).stem)[:64].strip() or "bare file"
+        name = _short(path.stem)[:64].strip() or "bare file"
         return Predictions(track=track, method=name, backbone="unknown", runs=runs, **optional)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def track_with(landmark_set: LandmarkSet) -> str:
+    """Return a track with these landmarks, under whose rules the points of a centre of the user's own are checked."""
+    return next(t.name for t in TRACKS.values() if t.landmarks is landmark_set)
+
+
+def points_of(table: PointTable, path: Path | str) -> dict[str, dict[str, list[float]]]:
+    """Return case -> landmark -> point of a table that predicts each point once; DataError where annotators do."""
+    cases = {}
+    for case, annotators in table.cases.items():
+        if set(annotators) != {DEFAULT_ANNOTATOR}:
+            raise DataError(f"{path}: a column 'annotator' belongs to reference points; predictions have none")
+        points = annotators[DEFAULT_ANNOTATOR]
+        named = zip(table.landmark_set.names, points, strict=True)
+        cases[case] = {name: point.tolist() for name, point in named if not np.isnan(point).any()}
+    if not cases:
+        raise DataError(f"{path}: the table has no row")
+    return cases
+
+
+def _as_given(space: str | None) -> str | None:
+    """Return the space that a table is read in so that its numbers stay: they are of the file's space anyway."""
+    return None if space is None else "ras_mm"
 
 
 def find_missing(

@@ -203,7 +203,7 @@ class Score:
         ]
         return {
             "split": split.name,
-            "track": self.predictions.track,
+            "track": split.track,
             "method": self.predictions.method,
             "backbone": self.predictions.backbone,
             "protocol": PROTOCOL,
@@ -272,11 +272,14 @@ def score(
     DataError
         For data that is not there, predictions that are at fault or, without ``allow_missing``, incomplete.
     """
+    if not isinstance(predictions, Predictions) and not Path(predictions).exists():
+        raise DataError(f"{predictions}: no such file")
     reference = load_reference(split, data_dir)
     if not isinstance(predictions, Predictions):
         predictions = read_predictions(predictions, reference.split, reference.landmark_set, space)
     if read_as is None:
         return score_against(reference, predictions, strict=strict, allow_missing=allow_missing)
+    predictions, _ = predictions.with_ids(split, dict.fromkeys((*(reference.split.case_ids or ()), *reference.ids)))
     _check_fit(reference, predictions)
     read = parse_reading(read_as, reference.landmark_set).apply(predictions, split)
     result = score_against(reference, read, strict=strict, allow_missing=allow_missing)
@@ -288,6 +291,9 @@ def score_against(
 ) -> Score:
     """Score predictions against a reference that is already read; see :func:`score`."""
     split = reference.split.name
+    predictions, renamed = predictions.with_ids(
+        split, dict.fromkeys((*(reference.split.case_ids or ()), *reference.ids))
+    )
     _check_fit(reference, predictions)
     scored = [name for name, n in reference.counts()["present_per_landmark"].items() if n]
     missing = find_missing(predictions, split, reference.ids, scored)
@@ -306,6 +312,10 @@ def score_against(
     n_expected = int(reference.exists.sum()) * len(seeds)
     n_missing = n_expected - int((~np.isnan(errors_mm)).sum())
     notes = _notes(reference, n_missing, n_expected, len(seeds))
+    if renamed:
+        written, case = next(iter(renamed.items()))
+        number = "1 case is" if len(renamed) == 1 else f"{len(renamed)} cases are"
+        notes = (f"matched: {number} written otherwise in the predictions, as '{written[:40]}' for {case}", *notes)
     if missing and not n_missing:
         notes += ("incomplete: points are not predicted, though none that the reference has",)
     complete = not missing and len(reference.ids) >= reference.split.n_cases

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from dgmld_bench.case_ids import match_ids
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import Progress, write_text
@@ -46,6 +47,10 @@ from dgmld_bench.storage.register import CaseFiles, Problem, Register
 from dgmld_bench.tracks import case_sort_key
 
 _MAX_ID = 64
+_HINTS = {
+    ".dcm": "; DICOM is converted by dcm2niix (volumes), or saved as PNG by a viewer (films; note its pixel spacing)",
+    ".fcsv": "; a point list of an older 3D Slicer: open it there and save it as .mrk.json",
+}
 
 
 @dataclass
@@ -129,7 +134,8 @@ class Own(Source):
                 found[path.stem if flat else volumes.stem(path)].append(path)
             elif not markups.is_markups(path):
                 kind = "bmp, png, jpg or tif" if flat else ".nii or .nii.gz"
-                scan.problems.append(self._problem(f"{IMAGES}/{path.name} is not used: expected {kind}"))
+                hint = _HINTS.get(path.suffix.lower(), "")
+                scan.problems.append(self._problem(f"{IMAGES}/{path.name} is not used: expected {kind}{hint}"))
         if not found:
             raise DataError(f"{folder}: no {'film (bmp, png, jpg, tif)' if flat else 'volume (.nii.gz, .nii)'} in it")
         images: dict[str, Path] = {}
@@ -154,7 +160,7 @@ class Own(Source):
             one, many = (f"{n} of {TABLE} {v} no image in {IMAGES}/" for n, v in (("case", "has"), ("cases", "have")))
             scan.problems.append(self._problem(_listed(strange, one, many)))
         if renamed:
-            scan.problems.append(self._problem(f"numbers taken for file names: {', '.join(renamed)}"))
+            scan.problems.append(self._problem(f"ids taken for file names: {', '.join(renamed)}"))
         if landmark_set.dimension == 3 and not table.states_space and space is None:
             scan.problems.append(
                 self._problem(
@@ -168,7 +174,9 @@ class Own(Source):
         for path in _markups_below(place):
             files[_owner(path, images)].append(path)
         if not files:
-            raise DataError(f"{place}: neither {TABLE} nor files of 3D Slicer ({markups.SUFFIX}) below it")
+            old = next((p for p in sorted(place.rglob("*.fcsv"))), None)
+            hint = f"; {old.relative_to(place)} is{_HINTS['.fcsv'][1:]}" if old else ""
+            raise DataError(f"{place}: neither {TABLE} nor files of 3D Slicer ({markups.SUFFIX}) below it{hint}")
         strange = [str(p.relative_to(place)) for p in files.pop(None, [])]
         if strange:
             one, many = (f"markups {n} to no image in {IMAGES}/" for n in ("file belongs", "files belong"))
@@ -247,30 +255,16 @@ def _markups_below(place: Path) -> list[Path]:
 
 
 def _match(cases: Iterable[str], images: dict[str, Path]) -> tuple[dict[str, str], list[str], list[str]]:
-    """Bring the cases of a table to the images' ids: as they are, by file name, or as numbers without leading zeros.
+    """Bring the cases of a table to the images' ids, where exactly one image fits (:mod:`dgmld_bench.case_ids`).
 
     Returns (case -> image id, cases without image, what was renamed).
     """
-    by_name = {path.name: case_id for case_id, path in images.items()}
-    by_number: dict[int, list[str]] = defaultdict(list)
-    for case_id in images:
-        if case_id.isdecimal():
-            by_number[int(case_id)].append(case_id)
-    matched: dict[str, str] = {}
-    strange, renamed = [], []
-    for case in cases:
-        numbered = by_number.get(int(case), []) if case.isdecimal() else []
-        image = case if case in images else by_name.get(case) or (numbered[0] if len(numbered) == 1 else None)
-        if image is None:
-            strange.append(case)
-        elif image in matched.values():
-            other = next(c for c, i in matched.items() if i == image)
-            raise DataError(f"{TABLE}: cases '{other}' and '{case}' are both of image {images[image].name}")
-        else:
-            matched[case] = image
-            if image != case and case != images[image].name:
-                renamed.append(f"{case} for {image}")
-    return matched, strange, renamed
+    match = match_ids(cases, images)
+    if match.doubled is not None:
+        one, other, image = match.doubled
+        raise DataError(f"{TABLE}: cases '{one}' and '{other}' are both of image {images[image].name}")
+    renamed = [f"{case} for {image}" for case, image in match.renamed.items() if case != images[image].name]
+    return match.cases, match.strange, renamed
 
 
 def _owner(path: Path, images: dict[str, Path]) -> str | None:
