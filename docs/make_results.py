@@ -18,7 +18,8 @@ import pandas as pd
 from dgmld_bench.files import read_json, write_text
 from dgmld_bench.leaderboard.layouts import PAPER_METHODS
 from dgmld_bench.leaderboard.records import find_record
-from dgmld_bench.scoring.comparison import MethodErrors, compare
+from dgmld_bench.scoring.comparison import compare
+from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.statistics import holm
 from dgmld_bench.text import code_span, duration, signed, table_head, table_row
 
@@ -167,7 +168,7 @@ def _rows(track: str, split: str, kind: str) -> list[pd.Series]:
 
 
 @cache
-def _errors(split: str, name: str) -> MethodErrors:
+def _errors(split: str, name: str) -> ErrorsTable:
     return find_record(ROOT, split, name).named(name)
 
 

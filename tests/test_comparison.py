@@ -7,7 +7,8 @@ import pytest
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.landmarks import CEREBELLUM
-from dgmld_bench.scoring.comparison import MethodErrors, compare, draw_comparison
+from dgmld_bench.scoring.comparison import compare, draw_comparison
+from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.statistics import holm, paired_difference
 
 IDS = tuple(str(i) for i in range(1, 21))
@@ -15,7 +16,7 @@ ERRORS = np.random.default_rng(3).gamma(2, size=(2, 20, 6))
 
 
 def method(errors=ERRORS, ids=IDS, name="A"):
-    return MethodErrors(name, ids, CEREBELLUM.names, np.asarray(errors), "0" * 64)
+    return ErrorsTable(tuple(range(len(errors))), ids, CEREBELLUM.names, np.asarray(errors), "0" * 64, name=name)
 
 
 def test_a_shift_of_one_landmark_is_found_where_it_is():

@@ -75,7 +75,6 @@ def test_table_3_and_4_are_the_papers(paper):
 def test_measured_rows_stand_below_reported_ones_and_have_a_best_of_their_own(paper):
     feta = paper["dgmld"].splits[1]
     rows = [measured("b", "BaPDG", 3.0), measured("x", "Mine", 2.0), measured("w", "Waits", 1.0, kind="awaiting")]
-    rows += [measured("i", "Half", 1.0, flags=("incomplete",))]
     split = SplitBoard(feta.split, (*feta.rows, *rows))
     layout = table(TrackBoard(get_track("dgmld"), (split,)), 2)
     assert [line.labels[2] for line in layout.blocks[0]][5:] == ["BaPDG", "Mine"]

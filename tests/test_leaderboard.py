@@ -17,6 +17,7 @@ from dgmld_bench.leaderboard.records import Record, read_record, write_record
 from dgmld_bench.leaderboard.reported import read_reported
 from dgmld_bench.leaderboard.submissions import find_faults, slug
 from dgmld_bench.leaderboard.views import SplitView
+from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.metrics import mean_over_cases, mean_radial_error
 from dgmld_bench.splits import load_split
 from tests.submissions import ROOT, make_repository, submission
@@ -76,8 +77,10 @@ def test_records_hold_errors_and_no_coordinates(repository, data):
     publish(repository, data)
     path = repository / "leaderboard/errors/ceph/good-unet/isbi.json"
     record = read_record(path)
-    assert record.errors_mm.shape == (3, 150, 19) and record.complete
-    np.testing.assert_allclose(record.errors_mm[1, record.cases.index("151")], 0.1 * (5 + 1 + 151 % 3), atol=1e-6)
+    assert record.errors.errors_mm.shape == (3, 150, 19)
+    np.testing.assert_allclose(
+        record.errors.errors_mm[1, record.errors.cases.index("151")], 0.1 * (5 + 1 + 151 % 3), atol=1e-6
+    )
     first = json.loads(path.read_text())["errors_mm"][0]["151"]
     assert len(first) == 19
     path.write_text(path.read_text().replace('"seeds"', '"other"'))
@@ -271,11 +274,16 @@ def test_a_record_made_and_the_same_record_read_have_the_same_means(tmp_path):
     for errors in np.random.default_rng(0).uniform(0, 3, (20, 1, 40, 3)).round(6):
         cases = tuple(map(str, range(40)))
         made = Record(
-            "isbi", "0", "0", 1, True, (0,), cases, names, names, np.asfortranarray(errors), errors[0] > -1, errors
+            "isbi",
+            "0",
+            1,
+            ErrorsTable((0,), cases, names, np.asfortranarray(errors), "0", errors[0] > -1),
+            names,
+            errors,
         )
         write_record(tmp_path / "record.json", made)
-        means = mean_over_cases(read_record(tmp_path / "record.json").errors_mm)
-        np.testing.assert_array_equal(mean_over_cases(made.errors_mm), means)
+        means = mean_over_cases(read_record(tmp_path / "record.json").errors.errors_mm)
+        np.testing.assert_array_equal(mean_over_cases(made.errors.errors_mm), means)
         differ += bool((mean_over_cases(np.asfortranarray(errors)) != means).any())
     assert differ  # the order in memory does make a difference
 
@@ -328,8 +336,8 @@ def test_a_first_score_is_no_move_and_a_lost_one_is_said(repository, data, tmp_p
 
 def test_the_doctors_distance_on_the_board_is_the_published_one():
     record = read_record(ROOT / "leaderboard/errors/ceph/annotator/isbi.json")
-    assert record.errors_mm.shape == (1, 150, 19)
-    assert float(mean_radial_error(record.errors_mm).mean()) == pytest.approx(2.363, abs=5e-4)
+    assert record.errors.errors_mm.shape == (1, 150, 19)
+    assert float(mean_radial_error(record.errors.errors_mm).mean()) == pytest.approx(2.363, abs=5e-4)
 
 
 def test_a_case_that_the_reference_does_not_have_is_said_and_stops_no_other_row(repository, data, monkeypatch):

@@ -13,7 +13,8 @@ from dgmld_bench.cli.score import print_doubts
 from dgmld_bench.terminal import echo, make_console, print_whole
 
 if TYPE_CHECKING:
-    from dgmld_bench.scoring.comparison import Comparison, MethodErrors
+    from dgmld_bench.scoring.comparison import Comparison
+    from dgmld_bench.scoring.errors_table import ErrorsTable
     from dgmld_bench.scoring.statistics import PairedDifference
     from dgmld_bench.splits import Split
 
@@ -66,9 +67,9 @@ def compare(
             echo(f"wrote {plot}")
 
 
-def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> MethodErrors:
+def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> ErrorsTable:
     """Return the errors of a file, scored, or of a row of the board, as they were verified."""
-    from dgmld_bench.scoring.comparison import MethodErrors
+    from dataclasses import replace
 
     path = Path(method)
     if path.is_dir() or not (path.exists() or path.suffix in (".json", ".csv", ".tsv")):  # a pipe is a file, too
@@ -87,7 +88,7 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Metho
         raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ').replace(ALLOW_MISSING, '.')}") from None
     print_doubts(make_console(stderr=True), result, f"{path}: doubt")
     name = f"{result.predictions.method} · {result.predictions.backbone}"
-    return MethodErrors(name, reference.ids, reference.landmark_set.names, result.errors_mm, reference.sha256)
+    return replace(result.errors, name=name)
 
 
 def _print(result: Comparison, split: Split) -> None:

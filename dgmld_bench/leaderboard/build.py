@@ -23,8 +23,9 @@ from dgmld_bench.leaderboard.records import (
 )
 from dgmld_bench.leaderboard.reported import Reported, read_reported, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
+from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.score import N_SEEDS, PROTOCOL, Reference, load_reference, metrics, score_against
-from dgmld_bench.scoring.statistics import bootstrap_interval, rank_agreement, rank_methods
+from dgmld_bench.scoring.statistics import rank_agreement, rank_methods
 from dgmld_bench.sources import get_source
 from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split
 
@@ -96,7 +97,7 @@ def _check_references(records: Records) -> None:
     first: dict[str, tuple[str, Record]] = {}
     for (_, name, split), record in records.items():
         other, known = first.setdefault(split, (name, record))
-        if known.reference_sha256 != record.reference_sha256:
+        if known.errors.reference_sha256 != record.errors.reference_sha256:
             raise DataError(
                 f"split '{split}': '{other}' and '{name}' were verified against different references; "
                 "build the board where the reference is on disk"
@@ -129,18 +130,20 @@ def _annotator(reference: Reference, annotators: tuple[str, ...]) -> Record:
     annotations = [case.annotations for case in reference.cases.values()]
     first, second = (np.stack([a[who] for a in annotations]) for who in annotators)
     errors_mm = metrics.radial_errors(second, first) * reference.mm_per_unit[:, None]
+    table = ErrorsTable(
+        (0,),
+        reference.ids,
+        reference.landmark_set.names,
+        errors_mm[None].round(DIGITS),
+        reference.sha256,
+        ~np.isnan(errors_mm),
+    )
     return Record(
         split=reference.split.name,
         submission_sha256=ANNOTATOR,
-        reference_sha256=reference.sha256,
         protocol=PROTOCOL,
-        complete=True,
-        seeds=(0,),
-        cases=tuple(reference.ids),
-        landmarks=reference.landmark_set.names,
+        errors=table,
         biometrics=(),
-        errors_mm=errors_mm[None].round(DIGITS),
-        expected=~np.isnan(errors_mm),
         biometric_errors_mm=np.empty((1, len(errors_mm), 0)),
     )
 
@@ -218,23 +221,22 @@ def _row(submission: Submission, split: Split, records: Records, faults: Faults,
 
 
 def _measured(row: Row, record: Record, inside: Record | None = None) -> Row:
-    errors = record.errors_mm
-    average = metrics.mean_radial_error(errors)
-    p95 = np.nanquantile(errors.reshape(len(errors), -1), 0.95, axis=1)
+    errors = record.errors
+    average = errors.per_seed_mm
     gap = None
-    if inside is not None and inside.seeds == record.seeds:
-        gap = _value(average - metrics.mean_radial_error(inside.errors_mm))
+    if inside is not None and inside.errors.seeds == errors.seeds:
+        gap = _value(average - inside.errors.per_seed_mm)
     return replace(
         row,
         average=_value(average),
-        landmarks=tuple(_value(v) for v in metrics.mean_over_cases(errors).T),
-        sdr=tuple(_value(v) for v in metrics.success_rates(errors, expected=record.expected).T),
+        landmarks=tuple(_value(v) for v in errors.per_landmark_mm.T),
+        sdr=tuple(_value(v) for v in errors.sdr_percent().T),
         biometrics=tuple(_value(v) for v in metrics.mean_over_cases(record.biometric_errors_mm).T),
-        interval_mm=bootstrap_interval(errors),
-        p95=_value(p95),
+        interval_mm=errors.interval_mm,
+        p95=_value(errors.p95_mm),
         gap=gap,
-        reference_sha256=record.reference_sha256,
-        errors_mm=errors,
+        reference_sha256=errors.reference_sha256,
+        errors_mm=errors.errors_mm,
     )
 
 
@@ -248,7 +250,7 @@ def _annotator_row(record: Record, annotators: tuple[str, ...]) -> Row:
         average=None,
         landmarks=(),
         sdr=(),
-        seeds=record.seeds,
+        seeds=record.errors.seeds,
     )
     return _measured(blank, record)
 
@@ -259,8 +261,6 @@ def _flags(
     flags = []
     if record is None:
         flags.append("unscorable" if faulty else "awaiting")
-    elif not record.complete:
-        flags.append("incomplete")
     if len(submission.seeds) < N_SEEDS and not mean_shape:
         flags.append("few-seeds")
     if set(submission.training_data) - {track.train}:
@@ -279,7 +279,7 @@ def _ranked(rows: Iterable[Row]) -> list[Row]:
     rows = list(rows)
     result: list[Row] = []
     for protocol in _PROTOCOLS:
-        group = [r for r in rows if r.kind == "measured" and r.selection == protocol and "incomplete" not in r.flags]
+        group = [r for r in rows if r.kind == "measured" and r.selection == protocol]
         group.sort(key=lambda r: case_sort_key(r.id))
         if not group:
             continue

@@ -99,7 +99,7 @@ def _table_4(track: TrackBoard) -> Layout:
 
 def shown_rows(split: SplitBoard) -> list[Row]:
     """Return the rows that the paper's tables and figure show: reported ones, and measured complete ones."""
-    return [r for r in split.rows if r.kind in {"reported", "measured"} and "incomplete" not in r.flags]
+    return [r for r in split.rows if r.kind in {"reported", "measured"}]
 
 
 def _backbones(split: SplitBoard) -> list[str]:

@@ -165,10 +165,6 @@ class Board:
 
 
 FLAGS: dict[str, tuple[str, str]] = {
-    "incomplete": (
-        "incomplete",
-        "Some cases or landmarks are missing; they count as misses, and the row is not ranked.",
-    ),
     "few-seeds": ("< 3 seeds", "Fewer than three runs: the spread over trainings is not known well."),
     "other-data": ("other training data", "Trained or pre-trained on more than the source centre of the track."),
     "simulated": ("simulated", "Phantom data: images and references are generated."),

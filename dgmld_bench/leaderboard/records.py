@@ -6,7 +6,7 @@ to a millionth of a millimetre, with the hashes of the submission and of the ref
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_text
-from dgmld_bench.scoring.comparison import MethodErrors
+from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.score import PROTOCOL, Score
 from dgmld_bench.splits import get_split
 
@@ -32,40 +32,27 @@ class Record:
 
     Attributes
     ----------
-    submission_sha256, reference_sha256 : str
+    split, submission_sha256 : str
     protocol : int
-    complete : bool
-    seeds : tuple of int
-    cases, landmarks, biometrics : tuple of str
-    errors_mm : array, shape (seed, case, landmark)
-        NaN where a prediction or its reference is missing.
-    expected : bool array, shape (case, landmark)
-        Which points have a reference.
+    errors : ErrorsTable
+        Complete: a record is made of whole predictions and a whole reference only.
+    biometrics : tuple of str
     biometric_errors_mm : array, shape (seed, case, biometric)
     """
 
     split: str
     submission_sha256: str
-    reference_sha256: str
     protocol: int
-    complete: bool
-    seeds: tuple[int, ...]
-    cases: tuple[str, ...]
-    landmarks: tuple[str, ...]
+    errors: ErrorsTable
     biometrics: tuple[str, ...]
-    errors_mm: Array
-    expected: NDArray[np.bool_]
     biometric_errors_mm: Array
 
-    def __post_init__(self) -> None:
-        # The order of axes in memory decides the order of sums and so their last bit, and a mean of errors of six
-        # digits often ends on a five: a record made and the same record read must round alike.
-        for name in ("errors_mm", "biometric_errors_mm"):
-            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name)))
+    def __post_init__(self) -> None:  # as the errors themselves
+        object.__setattr__(self, "biometric_errors_mm", np.ascontiguousarray(self.biometric_errors_mm))
 
-    def named(self, name: str) -> MethodErrors:
-        """Return what a comparison takes of it, under a name."""
-        return MethodErrors(name, self.cases, self.landmarks, self.errors_mm, self.reference_sha256)
+    def named(self, name: str) -> ErrorsTable:
+        """Return the errors under a name, as a comparison takes them."""
+        return replace(self.errors, name=name)
 
 
 def record_path(root: Path, track: str, submission: str, split: str) -> Path:
@@ -115,48 +102,43 @@ def find_record(root: Path, split: str, name: str) -> Record:
 
 def record_of(score: Score, submission_sha256: str) -> Record:
     """Return what is kept of a score, rounded as the file keeps it, so that both give the same board."""
-    landmark_set = score.reference.landmark_set
     return Record(
         split=score.reference.split.name,
         submission_sha256=submission_sha256,
-        reference_sha256=score.reference.sha256,
         protocol=PROTOCOL,
-        complete=score.complete,
-        seeds=tuple(score.seeds),
-        cases=tuple(score.reference.ids),
-        landmarks=landmark_set.names,
-        biometrics=tuple(b.name for b in landmark_set.biometrics),
-        errors_mm=score.errors_mm.round(DIGITS),
-        expected=score.reference.exists,
+        errors=replace(score.errors, errors_mm=score.errors_mm.round(DIGITS)),
+        biometrics=tuple(b.name for b in score.reference.landmark_set.biometrics),
         biometric_errors_mm=score.biometric_errors_mm.round(DIGITS),
     )
 
 
 def write_record(path: Path, record: Record) -> None:
     """Write a record, one line per seed and case: the same record gives the same bytes."""
+    errors = record.errors
+    assert errors.expected is not None
     head = {
         "format": FORMAT,
         "version": VERSION,
         "split": record.split,
         "protocol": record.protocol,
-        "complete": record.complete,
+        "complete": True,
         "submission_sha256": record.submission_sha256,
-        "reference_sha256": record.reference_sha256,
-        "seeds": list(record.seeds),
-        "landmarks": list(record.landmarks),
+        "reference_sha256": errors.reference_sha256,
+        "seeds": list(errors.seeds),
+        "landmarks": list(errors.landmarks),
         "biometrics": list(record.biometrics),
         "without_reference": [
-            [record.cases[i], record.landmarks[j]] for i, j in np.argwhere(~record.expected).tolist()
+            [errors.cases[i], errors.landmarks[j]] for i, j in np.argwhere(~errors.expected).tolist()
         ],
     }
     import json
 
     lines = [f" {json.dumps(k)}: {json.dumps(v)}" for k, v in head.items()]
     rows = []
-    for s in range(len(record.seeds)):
+    for s in range(len(errors.seeds)):
         of_cases = [
-            f"   {json.dumps(case)}: {_numbers([*record.errors_mm[s, c], *record.biometric_errors_mm[s, c]])}"
-            for c, case in enumerate(record.cases)
+            f"   {json.dumps(case)}: {_numbers([*errors.errors_mm[s, c], *record.biometric_errors_mm[s, c]])}"
+            for c, case in enumerate(errors.cases)
         ]
         rows.append("  {\n" + ",\n".join(of_cases) + "\n  }")
     lines.append(' "errors_mm": [\n' + ",\n".join(rows) + "\n ]")
@@ -188,18 +170,15 @@ def read_record(path: Path) -> Record:
         expected = np.ones((len(cases), len(landmarks)), dtype=bool)
         for case, landmark in value["without_reference"]:
             expected[cases.index(case), landmarks.index(landmark)] = False
+        if value["complete"] is not True:
+            raise ValueError("incomplete")
+        seeds, errors_mm = tuple(value["seeds"]), numbers[:, :, : len(landmarks)]
         return Record(
             split=value["split"],
             submission_sha256=value["submission_sha256"],
-            reference_sha256=value["reference_sha256"],
             protocol=value["protocol"],
-            complete=bool(value["complete"]),
-            seeds=tuple(value["seeds"]),
-            cases=cases,
-            landmarks=landmarks,
+            errors=ErrorsTable(seeds, cases, landmarks, errors_mm, value["reference_sha256"], expected),
             biometrics=biometrics,
-            errors_mm=numbers[:, :, : len(landmarks)],
-            expected=expected,
             biometric_errors_mm=numbers[:, :, len(landmarks) :],
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:

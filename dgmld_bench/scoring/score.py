@@ -21,9 +21,9 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.geometry import to_world
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.scoring import metrics
+from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.predictions import Predictions, find_missing, read_predictions
 from dgmld_bench.scoring.readings import Doubt, find_doubts, parse_reading
-from dgmld_bench.scoring.statistics import bootstrap_interval
 from dgmld_bench.splits import Split, find_split, load_split
 
 if TYPE_CHECKING:
@@ -117,11 +117,9 @@ class Score:
     ----------
     reference : Reference
     predictions : Predictions
-    seeds : tuple of int
     predicted : array, shape (seed, case, landmark, axis)
         World coordinates; NaN where missing.
-    errors_mm : array, shape (seed, case, landmark)
-        NaN where the prediction or the reference is missing.
+    errors : ErrorsTable
     biometric_errors_mm : array, shape (seed, case, biometric)
         Absolute differences of lengths; no biometrics in 2D.
     strict : bool
@@ -132,9 +130,8 @@ class Score:
 
     reference: Reference
     predictions: Predictions
-    seeds: tuple[int, ...]
     predicted: Array
-    errors_mm: Array
+    errors: ErrorsTable
     biometric_errors_mm: Array
     strict: bool
     complete: bool
@@ -154,29 +151,39 @@ class Score:
         return float((~np.isnan(self.errors_mm)).sum() / expected)
 
     @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the runs."""
+        return self.errors.seeds
+
+    @property
+    def errors_mm(self) -> Array:
+        """Radial errors, ``(seed, case, landmark)``; NaN where the prediction or the reference is missing."""
+        return self.errors.errors_mm
+
+    @property
     def per_seed_mm(self) -> Array:
         """The Average MRE of each run, ``(seed,)``."""
-        return metrics.mean_radial_error(self.errors_mm)
+        return self.errors.per_seed_mm
 
     @property
     def per_landmark_mm(self) -> Array:
         """MRE per run and landmark, ``(seed, landmark)``."""
-        return metrics.mean_over_cases(self.errors_mm)
+        return self.errors.per_landmark_mm
 
     @property
     def sdr_percent(self) -> Array:
         """SDR per run and threshold, ``(seed, threshold)``."""
-        return metrics.success_rates(self.errors_mm, expected=self.reference.exists, strict=self.strict)
+        return self.errors.sdr_percent(strict=self.strict)
 
     @property
     def biometrics_mm(self) -> Array:
         """Mean absolute biometric error per run, ``(seed, biometric)``."""
         return metrics.mean_over_cases(self.biometric_errors_mm)
 
-    @cached_property
+    @property
     def interval_mm(self) -> tuple[float, float] | None:
         """95 % bootstrap interval of the seed-averaged Average, by case and seed; None for a single case."""
-        return bootstrap_interval(self.errors_mm)
+        return self.errors.interval_mm
 
     @cached_property
     def doubts(self) -> tuple[Doubt, ...]:
@@ -319,12 +326,13 @@ def score_against(
     if missing and not n_missing:
         notes += ("incomplete: points are not predicted, though none that the reference has",)
     complete = not missing and len(reference.ids) >= reference.split.n_cases
+    names = reference.landmark_set.names
+    errors = ErrorsTable(seeds, reference.ids, names, errors_mm, reference.sha256, reference.exists)
     return Score(
         reference=reference,
         predictions=predictions,
-        seeds=seeds,
         predicted=predicted,
-        errors_mm=errors_mm,
+        errors=errors,
         biometric_errors_mm=difference * reference.mm_per_unit[:, None],
         strict=strict,
         complete=complete,
