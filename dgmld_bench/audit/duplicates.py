@@ -93,8 +93,8 @@ def most_alike(
     return sorted(pairs, key=lambda p: -p.correlation), upright
 
 
-def _poses(dimension: int) -> list[tuple[tuple[int, ...], tuple[bool, ...]]]:
-    """Return the transpositions and flips that are tried on ``posed``."""
+def poses(dimension: int) -> list[tuple[tuple[int, ...], tuple[bool, ...]]]:
+    """Return the transpositions and flips of an array that are tried, the array as it stands first."""
     orders = [(0, 1), (1, 0)] if dimension == 2 else [(0, 1, 2)]
     return [(order, flips) for order in orders for flips in product((False, True), repeat=dimension)]
 
@@ -115,7 +115,7 @@ def _turned(thumbnails: Sequence[Thumbnail]) -> tuple[NDArray[np.float32], NDArr
     """Return the greatest rough correlation of every pair over the poses, and in which pose it is reached."""
     still = [t.posed for t in thumbnails]
     tables = []
-    for order, flips in _poses(still[0].ndim):
+    for order, flips in poses(still[0].ndim):
         step = tuple(slice(None, None, -1 if f else 1) for f in flips)
         tables.append(_correlations(still, [np.transpose(a, order)[step] for a in still]))
     stacked = np.stack(tables)
@@ -127,7 +127,7 @@ def _start(first: Thumbnail, second: Thumbnail, number: int) -> Array:
     dimension = first.upright.ndim
     if number < 0:
         return np.eye(dimension)
-    order, flips = _poses(dimension)[number]
+    order, flips = poses(dimension)[number]
     turn = np.zeros((dimension, dimension))
     for axis, (source, flip) in enumerate(zip(order, flips, strict=True)):
         turn[source, axis] = -1.0 if flip else 1.0
@@ -176,5 +176,5 @@ def _pose(number: int, dimension: int) -> str:
     """Say in words how the second image was turned to resemble the first."""
     if number < 0:
         return "upright"
-    order, flips = _poses(dimension)[number]
+    order, flips = poses(dimension)[number]
     return "mirrored" if (sum(flips) + (order == (1, 0))) % 2 else "turned"

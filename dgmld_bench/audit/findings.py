@@ -17,10 +17,15 @@ LEVELS: dict[Level, str] = {
 CHECKS = {  # name -> title and what it means, in the order of a report
     "unreadable": ("Unreadable cases", "The image or its reference cannot be read."),
     "same-image": ("The same image twice", "Images that are equal bit by bit after decoding."),
+    "copy": (
+        "Copies of an image",
+        "Images in which the grey value of each voxel tells that of the other, after a shift or a flip: one recording, "
+        "stored twice. A test case that is also learnt from is no test of generalisation.",
+    ),
     "near-duplicate": (
-        "Near-duplicate images",
-        "Images whose structure agrees as different subjects' never do, in the pose they are stored in or turned and "
-        "mirrored. A test case that resembles a training case is no test of generalisation.",
+        "Images that are alike",
+        "Images whose structure agrees closely, in the pose they are stored in or turned and mirrored. Two recordings "
+        "of one subject are so, and population averages of one age as well: look at who is in both.",
     ),
     "repeated-id": ("Repeated ids", "The same id in two splits of one centre: the same subject twice."),
     "same-landmarks": ("Identical landmarks", "Two cases, or two annotators of one case, with the same points."),

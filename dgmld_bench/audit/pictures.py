@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DPI = 72
 _MAX_SIDE = 400
 _AROUND_MM = 25.0
-_PAIRS = ("same-image", "near-duplicate")
+_PAIRS = ("same-image", "copy", "near-duplicate")
 
 
 def draw_finding(finding: Finding, cases: list[Case]) -> bytes | None:

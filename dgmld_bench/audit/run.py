@@ -73,7 +73,12 @@ def audit(
     turned = {f.cases[0] for f in backwards}
     findings += checks.misplaced([o for o in observations if o.place not in turned], landmarks)
     findings += checks.grid(observations) + checks.intensity(observations)
-    alike, measured = near_duplicates(observations, roles, lambda n, of: progress("Comparing images", n, of))
+    alike, measured = near_duplicates(
+        observations,
+        roles,
+        lambda place: lists[place.split].by_id(place.id).image,
+        lambda n, of: progress("Comparing images", n, of),
+    )
     findings += [f for f in alike if not any(set(f.cases) <= set(same.cases) for same in identical)]
     if target not in TRACKS:  # what the other splits have among themselves is not this centre's matter
         findings = [f for f in findings if not f.cases or any(place.split == target for place in f.cases)]

@@ -124,7 +124,7 @@ class Atlases(Source):
         "Reference landmarks are derived from the cerebellum label, not set by an expert: on CRL they lie 1.3 to 4.2 "
         "mm from expert end points.",
         "Volumes are population atlases: the gestational weeks of one atlas are not independent subjects.",
-        "CRL and Chinese volumes of equal age are near-duplicates.",
+        "CRL and Chinese volumes of equal age are alike, as averages of one age are; none is a copy of another.",
     )
     gives = tuple(SPLITS.values())
     licence = "CRL: non-commercial research and education, no re-posting; spina bifida: CC0 1.0; Chinese: none stated"
