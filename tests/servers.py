@@ -260,3 +260,49 @@ def serve_hub(hub: Hub) -> Iterator[Hub]:
     """Run a hub on a free port of this machine."""
     with serve(hub, HubHandler):
         yield hub
+
+
+@dataclass
+class Figshare(Site):
+    """A figshare with one article: its public interface, and its files at addresses of their own."""
+
+    number: int = 1
+    licence: str = "CC BY 4.0"
+    version: int = 2
+
+    def article(self) -> dict[str, object]:
+        files = [
+            {
+                "id": 100 + n,
+                "name": name,
+                "size": len(data),
+                "is_link_only": False,
+                "download_url": f"{self.url}/ndownloader/{name}",
+                "supplied_md5": hashlib.md5(data).hexdigest(),
+                "computed_md5": hashlib.md5(data).hexdigest(),
+            }
+            for n, (name, data) in enumerate(self.files.items())
+        ]
+        licence = {"value": 1, "name": self.licence, "url": "https://creativecommons.org/licenses/by/4.0/"}
+        return {"id": self.number, "title": "films", "version": self.version, "license": licence, "files": files}
+
+
+class FigshareHandler(Handler):
+    """The one call of figshare's interface that is made, and the files."""
+
+    site: Figshare
+
+    def answer(self, path: str) -> None:
+        if path == f"articles/{self.site.number}":
+            self.send(200, json.dumps(self.site.article()).encode(), Content_Type="application/json")
+        elif path.startswith("ndownloader/"):
+            super().answer(path.removeprefix("ndownloader/"))
+        else:
+            self.send(404, b'{"message": "Entity not found"}')
+
+
+@contextmanager
+def serve_figshare(site: Figshare) -> Iterator[Figshare]:
+    """Run a figshare on a free port of this machine."""
+    with serve(site, FigshareHandler):
+        yield site

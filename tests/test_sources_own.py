@@ -258,6 +258,59 @@ def test_two_names_of_one_image_are_refused(tmp_path: Path) -> None:
         own(tmp_path / "in", landmarks="cephalometric", spacing_mm=1.0)
 
 
+@pytest.mark.parametrize("where", ["column", "films.csv"])
+def test_each_film_may_have_its_own_pixel_size(tmp_path: Path, where: str) -> None:
+    truth = films_of_a_centre(tmp_path / "in", ["a", "b", "007"])
+    write_long(tmp_path / "in", truth, CEPHALOMETRIC.names)
+    sizes = {"a": "1", "b": "0.5", "007": ""} if where == "column" else {"a.png": "1", "b": "0.5", "7": "2"}
+    if where == "column":
+        with (tmp_path / "in/landmarks.csv").open(newline="") as stream:
+            header, *rows = csv.reader(stream)
+        write_rows(tmp_path / "in", [[*header, "spacing_mm"], *([*row, sizes[row[0]]] for row in rows)])
+    else:
+        lines = [f"{case};{size};{'XG' if case == 'b' else ''}" for case, size in sizes.items()]
+        (tmp_path / "in/films.csv").write_text("\ufeffCase;spacing_mm;device\n" + "\n".join(lines), encoding="utf-8")
+    spacing = {"spacing_mm": 2.0} if where == "column" else {}
+    own(tmp_path / "in", landmarks="cephalometric", **spacing)
+    cases = load_split("own/clinic", references=True, data_dir=tmp_path / "data")
+    assert {c.id: c.mm_per_unit for c in cases} == {"007": 2.0, "a": 1.0, "b": 0.5}
+    assert {c.id: c.centre for c in cases}["b"] == ("clinic" if where == "column" else "XG")
+    for case in cases:  # the same points at another size of a pixel are other millimetres
+        assert case.mm_per_unit * np.linalg.norm(case.landmarks[0] - case.landmarks[1]) == pytest.approx(
+            case.mm_per_unit * np.linalg.norm(truth[case.id][0] - truth[case.id][1])
+        )
+
+
+def test_a_film_without_a_pixel_size_is_named_and_two_sizes_are_refused(tmp_path: Path) -> None:
+    truth = films_of_a_centre(tmp_path / "in", ["a", "b"])
+    write_long(tmp_path / "in", truth, CEPHALOMETRIC.names)
+    with pytest.raises(UsageError, match="needs --spacing-mm S, the edge of one pixel in millimetres; it is never"):
+        own(tmp_path / "in", landmarks="cephalometric")
+    table = tmp_path / "in/films.csv"
+    table.write_text("case,spacing_mm\na,1\nelsewhere,1\n")
+    register = own(tmp_path / "in", landmarks="cephalometric")
+    assert [c.id for c in register.cases] == ["a"]
+    assert "own/clinic/b: no pixel size" in messages(register)
+    assert "film of films.csv has no image: elsewhere" in messages(register)
+    for text, message in (
+        ("case,size\na,1\n", "expected case,spacing_mm"),
+        ("case,spacing_mm\na,-1\n", "line 2: 'a,-1'"),
+        ("case,spacing_mm\na\n", "line 2"),
+        ("case,spacing_mm\na,1\na,1\n", "line 3: case 'a' is there twice"),
+    ):
+        table.write_text(text)
+        with pytest.raises(DataError, match=message):
+            own(tmp_path / "in", landmarks="cephalometric")
+    table.write_text("case,spacing_mm\na,7\nb,1\n")
+    with pytest.raises(UsageError, match="expected millimetres per pixel"):
+        own(tmp_path / "in", landmarks="cephalometric")
+    table.write_text("case,spacing_mm\na,1\nb,1\n")
+    rows = (tmp_path / "in/landmarks.csv").read_text().splitlines()
+    (tmp_path / "in/landmarks.csv").write_text("\n".join([rows[0] + ",spacing_mm", *(r + ",0.5" for r in rows[1:])]))
+    with pytest.raises(DataError, match="case 'a' has two pixel sizes"):
+        own(tmp_path / "in", landmarks="cephalometric")
+
+
 def test_a_wrong_spacing_is_noticed(tmp_path: Path) -> None:
     truth = films_of_a_centre(tmp_path / "in", ["1", "2"])
     write_long(tmp_path / "in", truth, CEPHALOMETRIC.names)
@@ -270,7 +323,6 @@ def test_a_wrong_spacing_is_noticed(tmp_path: Path) -> None:
     [
         ({"landmarks": None}, "needs --landmarks, one of cerebellum, cephalometric"),
         ({"landmarks": "cephalometrics"}, "did you mean 'cephalometric'"),
-        ({"landmarks": "cephalometric"}, "needs --spacing-mm S, the edge of one pixel in millimetres; it is never"),
         ({"landmarks": "cephalometric", "spacing_mm": 0.1, "space": "RAS"}, "points of films are pixels"),
         ({"landmarks": "cephalometric", "spacing_mm": float("nan")}, "--spacing-mm nan"),
         ({"spacing_mm": 0.1}, "NIfTI volumes state their own"),

@@ -174,3 +174,43 @@ def hamedan(root: Path, numbers: list[int], *, size: tuple[int, int] = (335, 418
             labelme(root / folder / f"{number:03d}.json", labels)
         truth[str(number)] = points
     return truth
+
+
+AARIZ_OTHERS = ("Condylion", "Lower Molar Cusp Tip", "Glabella")  # three of the ten that are not of the track
+
+
+def aariz(root: Path, films: Mapping[str, tuple[str, str, str]], *, part: str = "test") -> dict[str, np.ndarray]:
+    """Write the release's layout, film -> (suffix, device, pixel size); return the seniors' points.
+
+    The juniors set each point a pixel to the right; the order of the landmarks is another in each file.
+    """
+    from PIL import Image
+
+    from dgmld_bench.sources.aariz import LANDMARKS
+
+    rng = np.random.default_rng(4)
+    truth = {}
+    rows = ["cephalogram_id,machine,pixel_size,image_format,mode"]
+    for number, (film, (suffix, device, pixel_size)) in enumerate(films.items()):
+        path = root / part / "Cephalograms" / f"{film}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.linear_gradient("L").resize((900 + 10 * number, 1000))
+        (picture.convert("RGB") if number % 2 else picture).save(path)
+        points = rng.integers(50, 850, size=(len(CEPHALOMETRIC), 2)).astype(float)
+        points[0] = [100, 300]
+        points[1] = points[0] + [60 / float(pixel_size), 0]  # sella and nasion, 60 mm apart
+        for group, shift in (("Senior Orthodontists", 0), ("Junior Orthodontists", 1)):
+            entries = [
+                {"title": title[0], "symbol": symbol[0], "value": {"x": x + shift, "y": y}}
+                for (title, symbol), (x, y) in zip(LANDMARKS.values(), points.tolist(), strict=True)
+            ]
+            entries += [{"title": t, "symbol": t[:2], "value": {"x": 1, "y": 2}} for t in AARIZ_OTHERS]
+            rng.shuffle(entries)  # type: ignore[arg-type]
+            value = {"ceph_id": film, "landmarks": [{"landmark_id": f"id{n}", **e} for n, e in enumerate(entries)]}
+            text = root / part / "Annotations/Cephalometric Landmarks" / group / f"{film}.json"
+            text.parent.mkdir(parents=True, exist_ok=True)
+            text.write_text(json.dumps(value))
+        truth[film] = points
+        rows.append(f"{film},{device},{pixel_size},{suffix},L")
+    (root / "cephalogram_machine_mappings.csv").write_text("\n".join(rows) + "\n", encoding="utf-8-sig")
+    return truth

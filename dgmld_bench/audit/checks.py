@@ -350,7 +350,7 @@ def _two_images(group: Sequence[Observation], first: str, second: str) -> list[F
         times = np.nanmedian(rest_mm / np.maximum(usual_mm, 1e-6), axis=1)
         middle_mm = np.nanmedian(rest_mm, axis=1)
     found = []
-    for case in np.flatnonzero((times > WHOLE_TIMES) & (middle_mm > WHOLE_MM)):
+    for case in map(int, np.flatnonzero((times > WHOLE_TIMES) & (middle_mm > WHOLE_MM))):
         far_mm = float(np.nanmean(np.linalg.norm(apart[case], axis=1)))
         usual = float(np.nanmean(np.linalg.norm(apart, axis=2)))
         message = (

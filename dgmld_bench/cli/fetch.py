@@ -53,6 +53,12 @@ def download(
             show_default=False,
         ),
     ] = None,
+    spacing_mm: Annotated[
+        float | None,
+        typer.Option(
+            "--spacing-mm", metavar="S", help="pku: the edge of one pixel in millimetres.", show_default=False
+        ),
+    ] = None,
     size: Annotated[
         Literal["full", "small"], typer.Option(help="phantom: 315 cases, or the first 46 of them for a try.")
     ] = "full",
@@ -68,6 +74,7 @@ def download(
     Examples:
       dgmld-bench download                     # the authors' release, from the Hugging Face hub
       dgmld-bench download atlases isbi
+      dgmld-bench download pku --spacing-mm 0.1 # the value is yours to know: none is stated
       dgmld-bench download phantom             # generated here, nothing is fetched
       dgmld-bench download atlases --accept-licence --data-dir /data/dgmld
 
@@ -85,7 +92,8 @@ def download(
         try:
             if not source.is_generated:
                 where_to_fetch(source.name, revision, mirror)
-                _agree(console, source, accept_licence, data_dir)
+                source.checked_options({"spacing_mm": spacing_mm} if "spacing_mm" in source.options else {})
+                _agree(console, source, accept_licence, data_dir, mirror)
             wanted.append(source)
         except UsageError:
             raise
@@ -97,7 +105,7 @@ def download(
             results.append(
                 _generate(console, source, size, data_dir)
                 if source.is_generated
-                else _fetch(console, source.name, data_dir, revision, mirror)
+                else _fetch(console, source.name, data_dir, revision, mirror, spacing_mm)
             )
         except DgmldBenchError as error:
             elsewhere = f"Or fetch it elsewhere and run `dgmld-bench import {source.name} PATH`"
@@ -193,18 +201,19 @@ def remove(
     console.print(f"Removed {source}.")
 
 
-def _agree(console: Console, source: Source, accepted: bool, data_dir: Path | None) -> None:
+def _agree(console: Console, source: Source, accepted: bool, data_dir: Path | None, mirror: str | None) -> None:
     """Show licence and terms unless they were accepted before, and ask; UsageError where nobody can be asked."""
     from rich.markup import escape
     from rich.padding import Padding
 
     from dgmld_bench.errors import DataError, UsageError
-    from dgmld_bench.obtaining.downloading import accept, is_accepted
+    from dgmld_bench.obtaining.downloading import accept, is_accepted, licence_of
 
-    if is_accepted(source, data_dir):
+    licence = licence_of(source, mirror)
+    if is_accepted(source, licence, data_dir):
         return
     console.print(f"[bold]{source.name}[/]  {escape(source.title)}")
-    for text in (source.url, f"Licence: {source.licence}", source.terms and f"Terms: {source.terms}"):
+    for text in (source.url, f"Licence: {licence}", source.terms and f"Terms: {source.terms}"):
         if text:
             console.print(Padding(escape(text), (0, 0, 0, 2), expand=False))
     if not accepted:
@@ -215,7 +224,7 @@ def _agree(console: Console, source: Source, accepted: bool, data_dir: Path | No
             )
         if not typer.confirm("Do you accept them?", err=console.stderr):
             raise DataError(f"licence and terms of '{source.name}' were not accepted; nothing was fetched")
-    accept(source, data_dir)
+    accept(source, licence, data_dir)
 
 
 def _can_ask() -> bool:
@@ -223,17 +232,24 @@ def _can_ask() -> bool:
 
 
 def _fetch(
-    console: Console, name: str, data_dir: Path | None, revision: str | None, mirror: str | None
+    console: Console,
+    name: str,
+    data_dir: Path | None,
+    revision: str | None,
+    mirror: str | None,
+    spacing_mm: float | None,
 ) -> dict[str, Any]:
     from rich.filesize import decimal
     from rich.markup import escape
 
     from dgmld_bench.obtaining.downloading import download_source
+    from dgmld_bench.sources import get_source
 
+    options: dict[str, Any] = {"spacing_mm": spacing_mm} if "spacing_mm" in get_source(name).options else {}
     try:
         with _transfer_bars(console, name) as (report, progress):
             got = download_source(
-                name, data_dir=data_dir, revision=revision, mirror=mirror, report=report, progress=progress
+                name, data_dir=data_dir, revision=revision, mirror=mirror, report=report, progress=progress, **options
             )
     except KeyboardInterrupt:
         console.print("Stopped. What arrived is kept: run the same command again to go on from there.")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from dgmld_bench.export.card import Statistics, about_split, describe_range
 from dgmld_bench.splits import Split, get_split, get_track
+from dgmld_bench.storage.download import RemoteFile
+from dgmld_bench.storage.figshare import FigshareArticle
 from dgmld_bench.storage.hub import HubDataset
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ def _distribution(source: Source) -> list[dict[str, Any]]:
                 "encodingFormat": "git+https",
             }
         ]
+    if isinstance(remote, FigshareArticle):
+        remote = (RemoteFile("article", (remote.address,)),)
     files = []
     for file in remote:
         entry = {
@@ -89,7 +93,7 @@ def _distribution(source: Source) -> list[dict[str, Any]]:
             "@id": "_".join(file.path.split()),  # no white space in there, says the standard's reader
             "name": file.path,
             "contentUrl": file.urls[0],
-            "encodingFormat": _ENCODING[file.path.rpartition(".")[2]],
+            "encodingFormat": _ENCODING.get(file.path.rpartition(".")[2], "application/json"),
         }
         entry |= {} if file.bytes is None else {"contentSize": f"{file.bytes} B"}
         entry |= {} if file.sha256 is None else {"sha256": file.sha256}

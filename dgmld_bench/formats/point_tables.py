@@ -1,14 +1,14 @@
 """Points in a CSV file, read forgivingly in form and strictly in meaning. One of two layouts::
 
-    case,landmark,x,y[,z][,annotator][,space]                       a row per point
+    case,landmark,x,y[,z][,annotator][,space][,spacing_mm]          a row per point
     case,sella_x,sella_y,nasion_x,nasion_y,…[,annotator][,space]    a row per case (and annotator)
     case,x1,y1,x2,y2,…                                              the same, all landmarks numbered in their order
 
 Columns may stand in any order, be separated by commas, semicolons or tabs, and capitals do not matter. What a
 spreadsheet adds is left out: a line ``sep=;`` at the top, columns with neither a name nor a value. A point that is not
 there has no row, or empty fields (or ``NA``, ``NaN``). 3D points are millimetres; the column ``space`` says ``RAS``
-or ``LPS``. Nothing that could be read in two ways is read: a decimal comma is an error between commas, and where it
-could part thousands.
+or ``LPS``. In 2D the column ``spacing_mm`` says the edge of a pixel, film by film. Nothing that could be read in two
+ways is read: a decimal comma is an error between commas, and where it could part thousands.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import io
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -60,11 +60,14 @@ class PointTable:
     landmark_set : LandmarkSet
     states_space : bool
         Whether the table has a column ``space``.
+    spacings_mm : dict
+        2D: case -> the edge of a pixel, of the cases for which a column ``spacing_mm`` states it.
     """
 
     cases: dict[str, Annotations]
     landmark_set: LandmarkSet
     states_space: bool = False
+    spacings_mm: dict[str, float] = field(default_factory=dict)
 
 
 def parse_space(text: str) -> str:
@@ -131,7 +134,7 @@ def parse_point_table(
         raise DataError(f"{path}: not a CSV file ({error})") from None
     if reader.faults:
         raise DataError(f"{path}" + _listed(reader.faults))
-    return PointTable(reader.cases, landmark_set, layout.states_space)
+    return PointTable(reader.cases, landmark_set, layout.states_space, reader.spacings_mm)
 
 
 @lru_cache(maxsize=2)
@@ -183,7 +186,7 @@ class _Layout:
     @classmethod
     def of(cls, columns: list[str], landmark_set: LandmarkSet, path: Path | str) -> _Layout:
         axes = _AXES[: landmark_set.dimension]
-        optional = {"annotator", "space"} if landmark_set.dimension == 3 else {"annotator"}
+        optional = {"annotator", "space"} if landmark_set.dimension == 3 else {"annotator", "spacing_mm"}
         faults = [f"'{c}' is there twice" for c in dict.fromkeys(filter(None, columns)) if columns.count(c) > 1]
         points: dict[str, dict[str, str]] = {}
         if "landmark" in columns or not (points := _wide(columns, landmark_set) or _numbered(columns, landmark_set)):
@@ -260,6 +263,7 @@ class _Reader:
         self.layout = layout
         self.space = space
         self.cases: dict[str, Annotations] = {}
+        self.spacings_mm: dict[str, float] = {}
         self.faults: list[str] = []
         self._seen: set[tuple[str, str, str]] = set()
 
@@ -282,6 +286,7 @@ class _Reader:
         try:
             for name, point in self._points(row):
                 self._put(row, name, point)
+            self._put_spacing(row)
         except (DataError, UsageError) as error:
             self.faults.append(f"{where}: {error}")
 
@@ -298,6 +303,17 @@ class _Reader:
             if not name:
                 raise unknown_name("landmark", row["landmark"], self.landmark_set.names)
             yield name, _point(list(axes), row)
+
+    def _put_spacing(self, row: dict[str, str]) -> None:
+        text = row.get("spacing_mm", "")
+        if text.casefold() in _MISSING:
+            return
+        value = float(text) if _NUMBER.fullmatch(text) else math.nan
+        if not (math.isfinite(value) and value > 0):
+            raise DataError(f"spacing_mm is {text[:40]!r}, expected millimetres per pixel")
+        known = self.spacings_mm.setdefault(row["case"], value)
+        if known != value:
+            raise DataError(f"case '{row['case']}' has two pixel sizes, {known:g} and {value:g} mm")
 
     def _put(self, row: dict[str, str], name: str, point: Array) -> None:
         case, annotator = row["case"], row.get("annotator", DEFAULT_ANNOTATOR)

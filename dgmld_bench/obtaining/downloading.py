@@ -19,8 +19,9 @@ from dgmld_bench.obtaining.importing import NothingUsableError, import_source
 from dgmld_bench.sources import get_source
 from dgmld_bench.sources.base import Source
 from dgmld_bench.splits import get_split, landmark_set_of
-from dgmld_bench.storage import archives, download, folders, hub, manifest
+from dgmld_bench.storage import archives, download, figshare, folders, hub, manifest
 from dgmld_bench.storage.download import PATIENT, Patience, RemoteFile, Report
+from dgmld_bench.storage.figshare import FigshareArticle
 from dgmld_bench.storage.folders import COPY_PREFIX, copies_in
 from dgmld_bench.storage.hub import HubDataset
 from dgmld_bench.storage.manifest import Manifest
@@ -39,28 +40,44 @@ class Obtained:
     fetched: bool
 
 
-def is_accepted(source: Source, data_dir: Path | str | None = None) -> bool:
-    """Whether the user has accepted the licence and the terms of a source as they are now."""
+def licence_of(source: Source, mirror: str | None = None, *, patience: Patience = PATIENT) -> str:
+    """Return the licence as its publisher states it now, where one can be asked, else as it is known here.
+
+    Raises
+    ------
+    DataError
+        When the publisher cannot be reached.
+    """
+    remote = where_to_fetch(source.name, mirror=mirror)
+    return (
+        figshare.read_article(remote, patience=patience).licence
+        if isinstance(remote, FigshareArticle)
+        else source.licence
+    )
+
+
+def is_accepted(source: Source, licence: str, data_dir: Path | str | None = None) -> bool:
+    """Whether the user has accepted this licence of a source, and its terms as they are now."""
     path = folders.source_dir(source.name, data_dir) / ACCEPTED
     try:
-        return path.is_file() and read_json(path) == _agreement(source)
+        return path.is_file() and read_json(path) == _agreement(source, licence)
     except DataError:  # damaged: ask again
         return False
 
 
-def accept(source: Source, data_dir: Path | str | None = None) -> None:
-    """Note that the user has accepted the licence and the terms of a source."""
-    write_json(folders.source_dir(source.name, data_dir) / ACCEPTED, _agreement(source))
+def accept(source: Source, licence: str, data_dir: Path | str | None = None) -> None:
+    """Note that the user has accepted this licence and the terms of a source."""
+    write_json(folders.source_dir(source.name, data_dir) / ACCEPTED, _agreement(source, licence))
 
 
-def _agreement(source: Source) -> dict[str, str]:
-    return {"licence": source.licence, "terms": source.terms}
+def _agreement(source: Source, licence: str) -> dict[str, str]:
+    return {"licence": licence, "terms": source.terms}
 
 
 def where_to_fetch(
     name: str, revision: str | None = None, mirror: str | None = None
-) -> HubDataset | tuple[RemoteFile, ...]:
-    """Return where a source can be fetched: its own addresses, or a mirror instead (for a hub: another endpoint).
+) -> HubDataset | FigshareArticle | tuple[RemoteFile, ...]:
+    """Return where a source can be fetched: its own addresses, or a mirror instead (hub, figshare: another endpoint).
 
     Raises
     ------
@@ -77,9 +94,12 @@ def where_to_fetch(
         )
     if isinstance(remote, HubDataset):
         return replace(remote, revision=revision or remote.revision, endpoint=mirror and mirror.rstrip("/"))
+    if isinstance(remote, FigshareArticle):
+        if revision is not None:
+            raise UsageError(f"source '{name}' has no --revision: the article's newest version is fetched")
+        return replace(remote, endpoint=mirror.rstrip("/")) if mirror else remote
     if not remote:
-        steps = "".join(f"\n  {n}. {step}" for n, step in enumerate(source.steps, 1))
-        raise DataError(f"source '{name}' cannot be fetched: {source.licence}.{steps or f' {source.how_to_get}'}")
+        raise DataError(f"source '{name}' cannot be fetched: {source.licence}. {source.how_to_get}")
     if revision is not None:
         raise UsageError(f"source '{name}' has no --revision: its files are pinned")
     if mirror is not None:
@@ -96,6 +116,7 @@ def download_source(
     patience: Patience = PATIENT,
     report: Report = lambda transfer: None,
     progress: Progress = lambda step, done, total: None,
+    **options: Any,
 ) -> Obtained:
     """Bring a source onto the disk and register its complete cases. Files that are there and intact stay.
 
@@ -104,7 +125,7 @@ def download_source(
     Parameters
     ----------
     name : str
-        ``dgmld``, ``atlases`` or ``isbi``.
+        ``dgmld``, ``atlases``, ``isbi``, ``hamedan``, ``aariz`` or ``pku``.
     data_dir : path, optional
         The data folder; else ``DGMLD_BENCH_DATA``, else the platform's user data folder.
     revision : str, optional
@@ -116,22 +137,25 @@ def download_source(
     report, progress : callable
         Called with a :class:`~dgmld_bench.storage.download.Transfer`, and with (step, done, total) when files are
         prepared.
+    options
+        What the import needs to know, as for :func:`~dgmld_bench.obtaining.importing.import_source`.
 
     Raises
     ------
     UsageError
-        For an unknown source, revision or mirror.
+        For an unknown source, revision or mirror, or an option that is missing or not the source's.
     DataError
         When the data cannot be had, are damaged, or do not fit on the disk. What was registered before stays, and
         what has arrived is kept for the next call.
     """
     remote = where_to_fetch(name, revision, mirror)
+    options = get_source(name).checked_options(options)
     if get_source(name).holds_rar:
         archives.check_rar_program()
     folder = folders.source_dir(name, data_dir)
     try:
         with folders.locked(folder):
-            return _obtain(name, folder, remote, patience, report, progress)
+            return _obtain(name, folder, remote, patience, report, progress, options)
     except OSError as error:
         where = error.filename2 or error.filename or folder
         what = "the disk is full" if is_full_disk(error) else error.strerror or error
@@ -143,16 +167,18 @@ def download_source(
 def _obtain(
     name: str,
     folder: Path,
-    remote: HubDataset | tuple[RemoteFile, ...],
+    remote: HubDataset | FigshareArticle | tuple[RemoteFile, ...],
     patience: Patience,
     report: Report,
     progress: Progress,
+    options: dict[str, Any],
 ) -> Obtained:
     incoming, data_dir = folder / INCOMING, folder.parent
     listing = hub.list_dataset(remote, patience=patience) if isinstance(remote, HubDataset) else None
-    files = listing.files if listing is not None else remote
+    article = figshare.read_article(remote, patience=patience) if isinstance(remote, FigshareArticle) else None
+    files = listing.files if listing else article.files if article else remote
     assert isinstance(files, tuple)
-    origin = _origin(get_source(name), listing)
+    origin = _origin(get_source(name), listing, article)
     here = _placed(folder, origin, progress)
     if here is None:
         if listing is not None:
@@ -163,8 +189,8 @@ def _obtain(
         )
     place = here or _build(get_source(name), incoming, files, folder, origin, progress)
     try:
-        register = _registered(name, folder, place) if here else None
-        register = register or import_source(name, place, data_dir=data_dir, progress=progress)
+        register = _registered(name, folder, place, options) if here else None
+        register = register or import_source(name, place, data_dir=data_dir, progress=progress, **options)
     except NothingUsableError as error:
         shutil.rmtree(place, ignore_errors=True)
         raise NothingUsableError(f"{error}\nWhat was fetched is kept in {incoming}", error.problems) from None
@@ -174,10 +200,13 @@ def _obtain(
     return Obtained(register, placed, fetched=here is None)
 
 
-def _origin(source: Source, listing: hub.Listing | None) -> dict[str, Any]:
+def _origin(source: Source, listing: hub.Listing | None, article: figshare.Article | None) -> dict[str, Any]:
     """Say in the manifest what was fetched: the commit, or the hash (else the official address) of each file."""
     if listing is not None:
         return {"kind": "hub", "from": source.url, "repository": listing.dataset.repo, "commit": listing.commit}
+    if article is not None:
+        hashes = {f.path: f.md5 or f.urls[0] for f in article.files}
+        return {"kind": "figshare", "from": source.url, "version": article.version, "files": hashes}
     official = source.remote()
     assert isinstance(official, tuple)
     return {"kind": "files", "from": source.url, "files": {f.path: f.sha256 or f.urls[0] for f in official}}
@@ -197,8 +226,8 @@ def _placed(folder: Path, origin: dict[str, Any], progress: Progress) -> Path | 
     return None
 
 
-def _registered(name: str, folder: Path, place: Path) -> Register | None:
-    """Return the register when it names cases in this place and all that was derived from them can be read."""
+def _registered(name: str, folder: Path, place: Path, options: dict[str, Any]) -> Register | None:
+    """Return the register when it names cases in this place, and was made with these options and can be read."""
     source = get_source(name)
     try:
         register = read_register(name, folder.parent)
@@ -208,7 +237,7 @@ def _registered(name: str, folder: Path, place: Path) -> Register | None:
             _ = source.read(case, landmark_set, register, withheld=False).annotations
     except (DgmldBenchError, OSError, ValueError):  # gone or damaged
         return None
-    return register if cases else None
+    return register if cases and register.options.items() >= options.items() else None
 
 
 def _reuse(files: tuple[RemoteFile, ...], folder: Path, incoming: Path) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.errors import DataError
 from dgmld_bench.files import Progress
 from dgmld_bench.formats import films, volumes
 from dgmld_bench.obtaining.packed import new_place, scan_packed
@@ -76,9 +76,7 @@ def import_source(
         When no case is complete; nothing is registered then.
     """
     source = get_source(name)
-    options = {option: value for option, value in options.items() if value is not None}
-    for option in sorted(options.keys() - set(source.options)):
-        raise UsageError(f"source '{name}' has no option --{option.replace('_', '-')}")
+    options = source.checked_options(options)
     root = Path(path).expanduser().absolute()
     if not (root.is_dir() or (root.is_file() and is_archive(root))):
         hint = "neither a folder nor an archive" if root.is_file() else "no such folder"

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dgmld_bench.cases import Case
+from dgmld_bench.errors import UsageError
 from dgmld_bench.files import Progress
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.storage.download import RemoteFile
+from dgmld_bench.storage.figshare import FigshareArticle
 from dgmld_bench.storage.hub import HubDataset
 from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids
 from dgmld_bench.tracks import Split
@@ -52,8 +54,6 @@ class Source(ABC):
         One sentence with the command that gets the data.
     options : tuple of str
         Keyword arguments that ``scan`` takes, such as ``spacing_mm``.
-    steps : tuple of str
-        What a person does to get data that cannot be fetched.
     holds_rar : bool
         Whether what is fetched holds rar files, which need a program to unpack.
     """
@@ -72,13 +72,12 @@ class Source(ABC):
     how_to_get: ClassVar[str]
     terms: ClassVar[str] = ""
     options: ClassVar[tuple[str, ...]] = ()
-    steps: ClassVar[tuple[str, ...]] = ()
     holds_rar: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         cls.splits = tuple(split.name for split in cls.gives)
 
-    def remote(self) -> HubDataset | tuple[RemoteFile, ...]:
+    def remote(self) -> HubDataset | FigshareArticle | tuple[RemoteFile, ...]:
         """Where the data can be fetched; empty when they are generated, or had by agreement only."""
         return ()
 
@@ -112,6 +111,19 @@ class Source(ABC):
     def published_sha256(self, path: Path) -> str | None:
         """Return the hash that a file of this source was published with, where there is one."""
         return None
+
+    def checked_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the options that are given.
+
+        Raises
+        ------
+        UsageError
+            For an option that is not this source's.
+        """
+        given = {option: value for option, value in options.items() if value is not None}
+        for option in sorted(given.keys() - set(self.options)):
+            raise UsageError(f"source '{self.name}' has no option --{option.replace('_', '-')}")
+        return given
 
     @abstractmethod
     def scan(self, path: Path, **options: Any) -> Scan:

@@ -4,6 +4,7 @@
 
     PATH/images/<case>.nii.gz                       3D
     PATH/images/<case>.bmp|png|jpg|tif              2D
+    PATH/films.csv                                  2D, optional: case,spacing_mm[,device], a row per film
     PATH/landmarks.csv                              either a table (:mod:`dgmld_bench.formats.point_tables`) …
     PATH/landmarks/<case>/TCD.mrk.json …            … or, in 3D, files of 3D Slicer: a line per biometric
     PATH/landmarks/<case>.mrk.json                  … or a point list per case, its labels the landmarks' names
@@ -40,7 +41,15 @@ from dgmld_bench.formats.point_tables import (
 )
 from dgmld_bench.landmarks import LANDMARK_SETS, LandmarkSet, get_landmark_set
 from dgmld_bench.sources.base import Scan, Source
-from dgmld_bench.sources.plain import IMAGES, TABLE, check_cases
+from dgmld_bench.sources.plain import (
+    FILMS_TABLE,
+    IMAGES,
+    SPACING,
+    TABLE,
+    check_cases,
+    read_films_table,
+    spacing_of,
+)
 from dgmld_bench.sources.reading import film_case, volume_case
 from dgmld_bench.storage.folders import COPY_PREFIX, folders_below, visible
 from dgmld_bench.storage.register import CaseFiles, Problem, Register
@@ -59,6 +68,8 @@ class _OwnScan(Scan):
 
     references: dict[str, Annotations] = field(default_factory=dict)
     spaces: dict[str, str] = field(default_factory=dict)
+    spacings_mm: dict[str, float] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict)
 
 
 class Own(Source):
@@ -97,11 +108,46 @@ class Own(Source):
         without = [i for i in images if i not in scan.references and not self._is_named(scan, i)]
         if without:
             scan.problems.append(self._problem(_listed(without, "image has no landmarks", "images have no landmarks")))
+        if landmark_set.dimension == 2:
+            self._read_films(scan, place / FILMS_TABLE, images)
+        centre = self.name.partition("/")[2]
         scan.cases = [
-            CaseFiles(case_id, self.name, str(images[case_id]), centre=self.name.partition("/")[2])
+            CaseFiles(
+                case_id,
+                self.name,
+                str(images[case_id]),
+                centre=scan.devices.get(case_id, centre),
+                info={SPACING: scan.spacings_mm[case_id]} if case_id in scan.spacings_mm else {},
+            )
             for case_id in sorted(scan.references, key=case_sort_key)
         ]
         return scan
+
+    def _read_films(self, scan: _OwnScan, path: Path, images: dict[str, Path]) -> None:
+        """Take pixel sizes and devices from the table of films; a film without a size needs the option."""
+        sizes = read_films_table(path) if path.is_file() else {}
+        matched, strange, _ = _match(sizes, images, path.name)
+        if strange:
+            one, many = (f"{n} of {path.name} {v} no image" for n, v in (("film", "has"), ("films", "have")))
+            scan.problems.append(self._problem(_listed(strange, one, many)))
+        for film, case_id in matched.items():
+            spacing_mm, device = sizes[film]
+            known = scan.spacings_mm.setdefault(case_id, spacing_mm)
+            if known != spacing_mm:
+                raise DataError(
+                    f"case '{case_id}' has two pixel sizes, {spacing_mm:g} in {path.name} and {known:g} mm in {TABLE}"
+                )
+            if device:
+                scan.devices[case_id] = device
+        for case_id, spacing_mm in scan.spacings_mm.items():
+            films.check_spacing_mm(spacing_mm, f"{self.name}/{case_id}")
+        without = [case_id for case_id in scan.references if case_id not in scan.spacings_mm]
+        if SPACING not in scan.options and without:
+            if len(without) == len(scan.references):
+                films.check_spacing_mm(None, self.name)
+            for case_id in without:
+                scan.problems.append(self._problem("no pixel size: give --spacing-mm for films without one", case_id))
+                del scan.references[case_id]
 
     def _settings(self, options: dict[str, Any]) -> tuple[LandmarkSet, dict[str, Any]]:
         if options.get("landmarks") is None:
@@ -112,7 +158,8 @@ class Own(Source):
         if landmark_set.dimension == 2:
             if space is not None:
                 raise UsageError("--space is for volumes; points of films are pixels")
-            settings["spacing_mm"] = films.check_spacing_mm(spacing_mm, self.name)
+            if spacing_mm is not None:
+                settings[SPACING] = films.check_spacing_mm(spacing_mm, self.name)
         elif spacing_mm is not None:
             raise UsageError("--spacing-mm is for films; NIfTI volumes state their own")
         elif space is not None:
@@ -154,6 +201,8 @@ class Own(Source):
         table = read_point_table(path, landmark_set, space)
         matched, strange, renamed = _match(table.cases, images)
         scan.references = {image: table.cases[case] for case, image in matched.items()}
+        spacings_mm = table.spacings_mm
+        scan.spacings_mm = {image: spacings_mm[case] for case, image in matched.items() if case in spacings_mm}
         scan.spaces = {} if table.states_space else dict.fromkeys(images, space or "ras_mm")
         strange = [s for s in strange if not self._is_named(scan, s)]
         if strange:
@@ -205,7 +254,7 @@ class Own(Source):
         """Read every image, check every point, and write the points in one form below ``folder``."""
         assert isinstance(scan, _OwnScan)
         landmark_set = get_landmark_set(scan.options["landmarks"])
-        spacing_mm = scan.options.get("spacing_mm", 1.0)
+        spacing_mm = scan.options.get(SPACING, 1.0)
         checked = check_cases(
             scan.cases, scan.references, landmark_set, progress, mm_per_unit=spacing_mm, spaces=scan.spaces
         )
@@ -233,7 +282,7 @@ class Own(Source):
             landmark_set,
             register,
             annotations=annotations,
-            pixel_spacing_mm=float(register.options["spacing_mm"]),
+            pixel_spacing_mm=spacing_of(files, register),
             withheld=withheld,
         )
 
@@ -254,7 +303,9 @@ def _markups_below(place: Path) -> list[Path]:
     return [p for folder in folders_below(place) for p in visible(folder) if markups.is_markups(p)]
 
 
-def _match(cases: Iterable[str], images: dict[str, Path]) -> tuple[dict[str, str], list[str], list[str]]:
+def _match(
+    cases: Iterable[str], images: dict[str, Path], table: str = TABLE
+) -> tuple[dict[str, str], list[str], list[str]]:
     """Bring the cases of a table to the images' ids, where exactly one image fits (:mod:`dgmld_bench.case_ids`).
 
     Returns (case -> image id, cases without image, what was renamed).
@@ -262,7 +313,7 @@ def _match(cases: Iterable[str], images: dict[str, Path]) -> tuple[dict[str, str
     match = match_ids(cases, images)
     if match.doubled is not None:
         one, other, image = match.doubled
-        raise DataError(f"{TABLE}: cases '{one}' and '{other}' are both of image {images[image].name}")
+        raise DataError(f"{table}: cases '{one}' and '{other}' are both of image {images[image].name}")
     renamed = [f"{case} for {image}" for case, image in match.renamed.items() if case != images[image].name]
     return match.cases, match.strange, renamed
 

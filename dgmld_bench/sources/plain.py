@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +19,50 @@ from dgmld_bench.formats import films, volumes
 from dgmld_bench.formats.point_tables import DEFAULT_ANNOTATOR, Annotations, Array
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.sources import plausibility
-from dgmld_bench.storage.register import CaseFiles
+from dgmld_bench.storage.register import CaseFiles, Register
 
-IMAGES, TABLE = "images", "landmarks.csv"
+IMAGES, TABLE, FILMS_TABLE = "images", "landmarks.csv", "films.csv"
+SPACING = "spacing_mm"
+"""Key of a case's ``info`` and of a register's ``options``: the edge of one pixel, of a film and of all films."""
+
+
+def spacing_of(files: CaseFiles, register: Register) -> float:
+    """Return the edge of a film's pixels in mm: its own, else the one given for all at import."""
+    return float(files.info[SPACING] if SPACING in files.info else register.options[SPACING])
+
+
+def read_films_table(path: Path) -> dict[str, tuple[float, str]]:
+    """Read a table with a row per film, ``case,spacing_mm[,device]``: case -> edge of a pixel in mm, device or "".
+
+    Raises
+    ------
+    DataError
+        Naming the file and the line at fault.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in text else ",", strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    columns = [c.strip().casefold() for c in rows[0]] if rows else []
+    if sorted(columns) not in (["case", "spacing_mm"], ["case", "device", "spacing_mm"]):
+        raise DataError(f"{path}: columns {','.join(columns) or 'none'}; expected case,spacing_mm[,device]")
+    films: dict[str, tuple[float, str]] = {}
+    for number, fields in enumerate(rows[1:], 2):
+        if not any(f.strip() for f in fields):
+            continue
+        row = dict(zip(columns, (f.strip() for f in fields), strict=False))
+        try:
+            spacing_mm = float(row["spacing_mm"])
+            if not (math.isfinite(spacing_mm) and spacing_mm > 0 and row["case"]):
+                raise ValueError
+        except (KeyError, ValueError):
+            shown = ",".join(fields)[:80]
+            raise DataError(f"{path}, line {number}: {shown!r}, expected a case and millimetres per pixel") from None
+        if row["case"] in films:
+            raise DataError(f"{path}, line {number}: case '{row['case']}' is there twice")
+        films[row["case"]] = spacing_mm, row.get("device", "")
+    return films
 
 
 @dataclass(frozen=True)
@@ -61,7 +105,7 @@ def check_cases(
     progress : callable
         Called with (step, done, total).
     mm_per_unit : float
-        The edge of a pixel in 2D.
+        The edge of a pixel in 2D, of films that do not state their own (:data:`SPACING`).
     spaces : mapping, optional
         3D: case id -> the space that its points were read from; RAS where it names none.
     """
@@ -78,7 +122,8 @@ def check_cases(
         return CheckedCases(passed, faults, [])
     points = np.stack([mean_of_annotators(annotations[case.id]) for case in passed])
     ids = [case.id for case in passed]
-    remarks = plausibility.find_remarks(landmark_set, ids, points, np.array(middles), mm_per_unit)
+    each_mm = np.array([float(case.info.get(SPACING, mm_per_unit)) for case in passed])
+    remarks = plausibility.find_remarks(landmark_set, ids, points, np.array(middles), each_mm)
     return CheckedCases(passed, faults, remarks + _missing(landmark_set, points))
 
 

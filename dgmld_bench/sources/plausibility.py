@@ -83,7 +83,7 @@ def explain_outside(
 
 
 def find_remarks(
-    landmark_set: LandmarkSet, ids: Sequence[str], points: Array, middles: Array, mm_per_unit: float = 1.0
+    landmark_set: LandmarkSet, ids: Sequence[str], points: Array, middles: Array, mm_per_unit: float | Array = 1.0
 ) -> list[str]:
     """Return what looks wrong with the points of many cases together, one sentence each.
 
@@ -98,7 +98,7 @@ def find_remarks(
         World coordinates, NaN where missing.
     middles : array, shape (case, axis)
         World coordinates of the middle of each image.
-    mm_per_unit : float
+    mm_per_unit : float, or array of shape (case,)
     """
     remarks = _about_biometrics(landmark_set, ids, points)
     if landmark_set.name == "cerebellum":

@@ -47,7 +47,7 @@ class RemoteFile:
         Where it goes, relative to the folder of the download, with ``/``.
     urls : tuple of str
         Addresses that hold the same bytes, in the order in which they are tried.
-    bytes, sha256, git_blob
+    bytes, sha256, git_blob, md5
         What it must be, where that is known; ``git_blob`` is the id that git gives the content.
     authorization : str, optional
         Header that goes with requests to the addresses themselves, never on to another host that they redirect to.
@@ -58,18 +58,21 @@ class RemoteFile:
     bytes: int | None = None
     sha256: str | None = None
     git_blob: str | None = None
+    md5: str | None = None
     authorization: str | None = field(default=None, repr=False)
 
     @property
     def is_hashed(self) -> bool:
         """Whether a hash of the content is known."""
-        return bool(self.sha256 or self.git_blob)
+        return bool(self.sha256 or self.git_blob or self.md5)
 
     def difference(self, path: Path) -> str:
         """Say how what lies at ``path`` differs from this file; nothing where it does not."""
         what = difference(path, self.bytes, self.sha256)
         if not what and self.git_blob and (found := _git_blob_id(path)) != self.git_blob:
             return f"expected git object {self.git_blob}, got {found}"
+        if not what and self.md5 and (found := _md5(path)) != self.md5:
+            return f"expected MD5 {self.md5}, got {found}"
         return what
 
 
@@ -224,6 +227,11 @@ def _git_blob_id(path: Path) -> str:
     header = b"blob %d\0" % path.stat().st_size
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.sha1(header, usedforsecurity=False)).hexdigest()
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _fetch(session: requests.Session, file: RemoteFile, folder: Path, patience: Patience, progress: _Tally) -> None:
