@@ -66,8 +66,10 @@ def detect_scheme(labels: ArrayLike, affine: ArrayLike) -> Scheme:
     present = np.unique(volume)
     if present[-1] >= len(FIDON_TO_FETA):
         raise DataError(f"unknown labels up to {present[-1]}; expected Fidon's (0 to 8) or FeTA's (0 to 7) numbering")
+    if merge_vermis(volume, matrix) is not None:
+        raise DataError("labels 5 and 8 together look like a cerebellum with its vermis, which is neither numbering")
     reasons: dict[Scheme, str] = {
-        scheme: _not_a_cerebellum(volume, matrix, label) for scheme, label in CEREBELLUM_LABEL.items()
+        scheme: _not_a_cerebellum(volume, matrix, (label,)) for scheme, label in CEREBELLUM_LABEL.items()
     }
     fitting = [scheme for scheme, reason in reasons.items() if not reason]
     if len(fitting) == 1:
@@ -76,15 +78,35 @@ def detect_scheme(labels: ArrayLike, affine: ArrayLike) -> Scheme:
     raise DataError(f"cannot tell the numbering of this label map by its cerebellum: {details}")
 
 
-def cerebellum(labels: ArrayLike, affine: ArrayLike, scheme: Scheme | None = None) -> NDArray[np.bool_]:
+def merge_vermis(labels: ArrayLike, affine: ArrayLike) -> NDArray | None:
+    """Return a label map with label 8 made 5, where 5 and 8 together are the cerebellum; None where they are not.
+
+    Some maps hold the vermis apart, as label 8. FeTA's numbering has no 8; in Fidon's it is the corpus callosum.
+    """
+    volume, matrix = _check(labels, affine)
+    if not (volume == 8).any() or not _not_a_cerebellum(volume, matrix, (CEREBELLUM_LABEL["fidon"],)):
+        return None
+    if _not_a_cerebellum(volume, matrix, (5, 8)):
+        return None
+    return np.where(volume == 8, volume.dtype.type(5), volume)
+
+
+def doubt_of(labels: ArrayLike, affine: ArrayLike, numbers: tuple[int, ...]) -> str:
+    """Say why labels do not look like a cerebellum together; nothing where they do."""
+    return _not_a_cerebellum(*_check(labels, affine), numbers)
+
+
+def cerebellum(
+    labels: ArrayLike, affine: ArrayLike, scheme: Scheme | tuple[int, ...] | None = None
+) -> NDArray[np.bool_]:
     """Return the binary cerebellum mask ``(i, j, k)``: the largest connected component of its label.
 
     Parameters
     ----------
     labels : integer array, shape (i, j, k)
     affine : array, shape (4, 4)
-    scheme : {"fidon", "feta"}, optional
-        The numbering; detected by :func:`detect_scheme` where it is None.
+    scheme : {"fidon", "feta"} or tuple of int, optional
+        The numbering, or the labels that make up the cerebellum; detected by :func:`detect_scheme` where it is None.
 
     Raises
     ------
@@ -96,16 +118,17 @@ def cerebellum(labels: ArrayLike, affine: ArrayLike, scheme: Scheme | None = Non
     volume, matrix = _check(labels, affine)
     if scheme is None:
         scheme = detect_scheme(volume, matrix)
-    elif scheme not in CEREBELLUM_LABEL:
+    elif isinstance(scheme, str) and scheme not in CEREBELLUM_LABEL:
         raise unknown_name("label scheme", scheme, tuple(CEREBELLUM_LABEL))
-    label = CEREBELLUM_LABEL[scheme]
-    mask = volume == label
+    numbers = (CEREBELLUM_LABEL[scheme],) if isinstance(scheme, str) else scheme
+    mask = np.isin(volume, numbers)
     if not mask.any():
-        raise DataError(f"the label map has no cerebellum (label {label} in the {scheme} numbering)")
+        of = f" in the {scheme} numbering" if isinstance(scheme, str) else ""
+        raise DataError(f"the label map has no cerebellum (label {', '.join(map(str, numbers))}{of})")
     return _largest_component(mask)
 
 
-def derive_landmarks(labels: ArrayLike, affine: ArrayLike, scheme: Scheme | None = None) -> Array:
+def derive_landmarks(labels: ArrayLike, affine: ArrayLike, scheme: Scheme | tuple[int, ...] | None = None) -> Array:
     """Derive the six landmarks of the cerebellum from a label map.
 
     ======  =========================================================
@@ -125,8 +148,8 @@ def derive_landmarks(labels: ArrayLike, affine: ArrayLike, scheme: Scheme | None
     labels : integer array, shape (i, j, k)
     affine : array, shape (4, 4)
         Voxel index to RAS mm, any order and direction of the array's axes.
-    scheme : {"fidon", "feta"}, optional
-        The numbering; detected by :func:`detect_scheme` where it is None.
+    scheme : {"fidon", "feta"} or tuple of int, optional
+        As for :func:`cerebellum`.
 
     Returns
     -------
@@ -182,9 +205,9 @@ def _largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return largest
 
 
-def _not_a_cerebellum(volume: NDArray, affine: Array, label: int) -> str:
-    """Return why a label cannot be the cerebellum, or nothing."""
-    mask = volume == label
+def _not_a_cerebellum(volume: NDArray, affine: Array, numbers: tuple[int, ...]) -> str:
+    """Return why labels together cannot be the cerebellum, or nothing."""
+    mask = np.isin(volume, numbers)
     count = int(mask.sum())
     if not count:
         return "is absent"

@@ -136,3 +136,36 @@ def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     nothing = program(tmp_path / "empty")
     assert nothing.returncode == 1 and "no label map" in nothing.stderr and "Traceback" not in nothing.stderr
+
+
+def test_maps_of_any_numbering_with_the_cerebellum_stated(tmp_path: Path) -> None:
+    drawem = np.array([0, 3, 5, 6, 1, 2, 7, 8, 9], np.uint8)[BRAIN]  # labels up to 9, the cerebellum is 6
+    volumes.write_volume(tmp_path / "drawem/a_dseg.nii.gz", drawem, AFFINE)
+    refused = program(tmp_path / "drawem")
+    assert refused.returncode == 1 and "--cerebellum, such as 6 or 5,8" in " ".join(refused.stderr.split())
+    done = program(tmp_path / "drawem", "--cerebellum", "6", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    (case,) = json.loads(done.stdout)["cases"]
+    assert case["numbering"] == "6" and json.loads(done.stdout)["problems"] == []
+    expected = derive.derive_landmarks(BRAIN, AFFINE, "fidon")
+    np.testing.assert_allclose(list(case["landmarks_ras_mm"].values()), expected, atol=1e-5)
+    for value in ("six", "5,,8", "0", "-1", "5;8"):
+        wrong = program(tmp_path / "drawem", "--cerebellum", value)
+        assert wrong.returncode == 2 and "expected labels between commas" in wrong.stderr
+    both = program(tmp_path / "drawem", "--cerebellum", "6", "--numbering", "feta")
+    assert both.returncode == 2
+
+
+def test_a_vermis_apart_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    feta = brain("feta")
+    middle = slice(feta.shape[0] // 2 - 3, feta.shape[0] // 2 + 3)
+    feta[middle][feta[middle] == 5] = 8
+    volumes.write_volume(tmp_path / "a.nii.gz", feta, AFFINE)
+    cases, problems = derive_folder(tmp_path, tmp_path / "out")
+    assert not cases and "labels 5 and 8 together look like a cerebellum" in str(problems[0])
+    (case,), problems = derive_folder(tmp_path, tmp_path / "out", cerebellum=(5, 8))
+    np.testing.assert_allclose(case.points_ras_mm, derive.derive_landmarks(BRAIN, AFFINE, "fidon"), atol=1e-5)
+    assert case.numbering == "5,8" and problems == []
+    (case,), problems = derive_folder(tmp_path, tmp_path / "white", cerebellum=(3,))
+    assert "is it the cerebellum?" in str(problems[0])
+    assert not derive_folder(tmp_path, tmp_path / "none", cerebellum=(12,))[0]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from dgmld_bench import derive, geometry
 from dgmld_bench.formats import volumes
@@ -11,7 +12,7 @@ from dgmld_bench.obtaining.importing import import_source
 from dgmld_bench.sources.dgmld import label_files
 from dgmld_bench.splits import get_split, load_split
 from dgmld_bench.storage.register import Register
-from tests.trees import PAINTED, brain, dgmld_release, write_labels, write_mrk, write_pretraining
+from tests.trees import PAINTED, brain, dgmld_release, write_cases, write_labels, write_mrk, write_pretraining
 
 LFC = list(get_split("lfc").case_ids or ())[:8]
 VAL = list(get_split("lfc-val").case_ids or ())[:4]
@@ -145,4 +146,117 @@ def test_atlas_masks_come_from_the_pretraining_folder(tmp_path: Path, numbering:
         derive.cerebellum(mask, cases[0].affine), labels == derive.CEREBELLUM_LABEL[numbering]
     )
     assert "mask not used" in messages(register, "atlas/2")[0]
-    assert any("1 of 4 cases have no mask, no parcellation in label/: 3" in m for m in messages(register, "atlas"))
+    assert any("1 of 4 cases have no mask, no label map fits: 3" in m for m in messages(register, "atlas"))
+
+
+RAS = np.diag([0.8, 0.8, 0.8, 1.0])
+
+
+def atlas_of(root: Path, heads: dict[str, np.ndarray]) -> None:
+    """Write atlas cases whose images are different textures on one anatomy, with landmarks derived from it."""
+    points = derive.derive_landmarks(brain(), RAS, "fidon")
+    for case_id, image in heads.items():
+        volumes.write_volume(root / "atlas/atlas-reconstruct" / f"{case_id}.nii.gz", image, RAS)
+        write_labels(root / "atlas/atlas_label" / case_id, points, "RAS")
+
+
+def heads(*ids: str) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(3)
+    shape = brain().shape
+    return {i: ((brain() > 0) * (50 + 12 * gaussian_filter(rng.normal(size=shape), 3) * 30)).astype("f4") for i in ids}
+
+
+def pretraining(root: Path, maps: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]) -> None:
+    """Write label maps, and images where there are some, by their names; ``train.list`` as the release has it."""
+    (root / "image").mkdir(parents=True)
+    for name, (labels, affine, image) in maps.items():
+        volumes.write_volume(root / "label" / f"{name}_parcellation.nii.gz", labels, affine)
+        if image is not None:
+            volumes.write_volume(root / "image" / f"{name}.nii.gz", image, affine)
+    (root / "train.list").write_text("\n".join(maps) + "\n")
+
+
+def test_masks_whose_names_do_not_begin_with_the_id(tmp_path: Path) -> None:
+    images = heads("1", "10", "21", "2")
+    atlas_of(tmp_path, images)
+    names = {"1": "sub-001", "10": "atlas_10_srr", "21": "HarvardSTA21_Study1", "2": "whatever"}
+    pretraining(tmp_path / "pre", {names[i]: (brain(), RAS, image) for i, image in images.items()})
+    register = import_source("dgmld", tmp_path, data_dir=tmp_path / "data")
+    found = {c.id: Path(c.mask or "").name for c in register.cases_of("atlas")}
+    assert found == {i: f"{name}_parcellation.nii.gz" for i, name in names.items()}
+    assert messages(register, "atlas/10") == ["mask atlas_10_srr_parcellation.nii.gz, found by its name"]
+    # 21 and 1 are both in HarvardSTA21_Study1, so that its name alone does not tell; nothing is in "whatever"
+    assert messages(register, "atlas/21") == ["mask HarvardSTA21_Study1_parcellation.nii.gz, found by its image"]
+    assert messages(register, "atlas/2") == ["mask whatever_parcellation.nii.gz, found by its image"]
+
+
+def test_nothing_is_guessed_when_two_fit(tmp_path: Path) -> None:
+    images = heads("1", "2", "3", "4")
+    atlas_of(tmp_path, images)
+    other = heads("1", "2", "3", "4", "another")["another"]
+    pretraining(
+        tmp_path / "pre",
+        {
+            "1": (brain(), RAS, other),  # the name of case 1, the image of another head
+            "2_a": (brain(), RAS, None),
+            "2_b": (brain(), RAS, None),
+            "p": (brain(), RAS, images["3"]),
+            "q": (brain(), RAS, images["3"]),
+        },
+    )
+    register = import_source("dgmld", tmp_path, data_dir=tmp_path / "data")
+    assert [c.mask for c in register.cases_of("atlas")] == [None] * 4
+    assert "the image beside it is another (correlation" in messages(register, "atlas/1")[0]
+    assert messages(register, "atlas/2") == [
+        "mask not used: 2 label maps fit by their names: 2_a_parcellation.nii.gz, 2_b_parcellation.nii.gz"
+    ]
+    assert messages(register, "atlas/3") == ["mask not used: 2 label maps fit 1 cases by their images; none is taken"]
+    assert "1 of 4 cases have no mask, no label map fits: 4" in messages(register, "atlas")
+
+
+def test_masks_on_another_grid_are_resampled_through_both_affines(tmp_path: Path) -> None:
+    images = heads("5", "6")
+    atlas_of(tmp_path, images)
+    turned = brain()[::-1].transpose(2, 0, 1)  # the same anatomy, stored in another order, with a margin
+    affine = np.zeros((4, 4))
+    affine[2, 0], affine[0, 1], affine[1, 2], affine[3, 3] = 0.8, -0.8, 0.8, 1
+    affine[0, 3] = 0.8 * (brain().shape[0] - 1)
+    wide = np.pad(turned, 4)
+    affine[:3, 3] -= affine[:3, :3] @ [4, 4, 4]
+    away = RAS.copy()
+    away[:3, 3] = 60, 0, 0
+    pretraining(tmp_path / "pre", {"5": (wide, affine, None), "6": (np.pad(brain(), 2), away, None)})
+    register = import_source("dgmld", tmp_path, data_dir=tmp_path / "data")
+    assert messages(register, "atlas/5") == [
+        "mask 5_parcellation.nii.gz, found by its name; resampled from another grid"
+    ]
+    (with_mask, without) = load_split("atlas", data_dir=tmp_path / "data")
+    np.testing.assert_array_equal(with_mask.mask, brain())
+    assert without.mask is None and "in the volume of its case" in messages(register, "atlas/6")[0]
+
+
+def test_a_vermis_apart_becomes_part_of_the_cerebellum(tmp_path: Path) -> None:
+    feta = brain("feta")
+    middle = feta.shape[0] // 2
+    apart = feta.copy()
+    apart[middle - 3 : middle + 3][feta[middle - 3 : middle + 3] == 5] = 8
+    atlas_of(tmp_path, heads("7"))
+    pretraining(tmp_path / "pre", {"7": (apart, RAS, None)})
+    register = import_source("dgmld", tmp_path, data_dir=tmp_path / "data")
+    assert "label 8, the vermis, made part of label 5" in messages(register, "atlas/7")[0]
+    (case,) = load_split("atlas", data_dir=tmp_path / "data")
+    assert case.info == {"label_scheme": "feta"}
+    np.testing.assert_array_equal(derive.cerebellum(case.mask, case.affine, "feta"), feta == 5)  # type: ignore[arg-type]
+    assert derive.merge_vermis(feta, RAS) is None and derive.merge_vermis(brain(), RAS) is None
+    callosum = brain().copy()
+    callosum[middle - 4 : middle + 4, 30:40, 36:39] = 8  # Fidon's corpus callosum
+    assert derive.merge_vermis(callosum, RAS) is None and derive.detect_scheme(callosum, RAS) == "fidon"
+
+
+def test_a_folder_called_test_is_named(tmp_path: Path) -> None:
+    dgmld_release(tmp_path, {"lfc": LFC[:1]})
+    write_cases(tmp_path / "LFC_dataset/test", tmp_path / "LFC_dataset/test_label", ["901", "902"])
+    register = import_source("dgmld", tmp_path, data_dir=tmp_path / "data")
+    assert messages(register, str(tmp_path / "LFC_dataset/test")) == [
+        "2 volumes, with test_label/ beside it: of no split of the benchmark, and not imported"
+    ]

@@ -37,6 +37,14 @@ def derive_landmarks(
             show_default=False,
         ),
     ] = None,
+    cerebellum: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABELS",
+            help="The labels of the cerebellum in maps of any other numbering: 6, or 5,8 where the vermis is apart.",
+            show_default=False,
+        ),
+    ] = None,
     pattern: Annotated[
         str | None,
         typer.Option(metavar="GLOB", help="Only files that match, such as '*_dseg.nii.gz'.", show_default=False),
@@ -53,24 +61,47 @@ def derive_landmarks(
     \b
     Examples:
       dgmld-bench derive-landmarks ~/feta_2.1 --pattern '*mial*_dseg.nii.gz' --out ~/derived
+      dgmld-bench derive-landmarks ~/dhcp --cerebellum 6      # DrawEM's tissue maps
       dgmld-bench derive-landmarks ~/clinic/labels --out ~/clinic/landmarks
 
     Exit code: 0 when something was derived, 1 when nothing was, 2 for a wrong call.
     """
     from dataclasses import asdict
 
-    from dgmld_bench.errors import DataError
+    from dgmld_bench.errors import DataError, UsageError
     from dgmld_bench.obtaining.label_maps import derive_folder
+
+    if cerebellum is not None and numbering is not None:
+        raise UsageError("--numbering and --cerebellum say the same thing; leave one out")
 
     console = make_console(stderr=json is not None and str(json) == "-")
     folder = path / "landmarks" if out is None else out
     with progress_bars(console) as report:
-        cases, problems = derive_folder(path, folder, numbering=numbering, pattern=pattern, progress=report)
+        cases, problems = derive_folder(
+            path,
+            folder,
+            numbering=numbering,
+            cerebellum=_labels(cerebellum),
+            pattern=pattern,
+            progress=report,
+        )
     value = {"path": str(path), "out": str(folder), "cases": [c.to_dict() for c in cases]}
     emit_json(value | {"problems": [asdict(p) for p in problems]}, json)
     if not cases:
         raise DataError("nothing was derived:" + "".join(f"\n  {p}" for p in problems))
     _print(console, cases, problems, folder)
+
+
+def _labels(text: str | None) -> tuple[int, ...] | None:
+    """Return the labels of ``5,8``; UsageError for anything else."""
+    from dgmld_bench.errors import UsageError
+
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and 0 < int(part) < 65536 for part in parts):
+        raise UsageError(f"--cerebellum {text}: expected labels between commas, such as 6 or 5,8")
+    return tuple(dict.fromkeys(map(int, parts)))
 
 
 def _print(console: Console, cases: list[DerivedCase], problems: list[Problem], folder: Path) -> None:

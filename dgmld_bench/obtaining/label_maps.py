@@ -35,7 +35,8 @@ class DerivedCase:
     ----------
     id : str
     label_map : Path
-    numbering : {"fidon", "feta"}
+    numbering : str
+        ``fidon`` or ``feta``, or the labels of the cerebellum that were stated, such as ``5,8``.
     points_ras_mm : array, shape (6, 3)
     middle_ras_mm : array, shape (3,)
         The middle of the volume.
@@ -45,7 +46,7 @@ class DerivedCase:
 
     id: str
     label_map: Path
-    numbering: derive.Scheme
+    numbering: str
     points_ras_mm: Array
     middle_ras_mm: Array
     files: tuple[Path, ...]
@@ -98,6 +99,7 @@ def derive_folder(
     out: Path,
     *,
     numbering: derive.Scheme | None = None,
+    cerebellum: tuple[int, ...] | None = None,
     pattern: str | None = None,
     progress: Progress = lambda step, done, total: None,
 ) -> tuple[list[DerivedCase], list[Problem]]:
@@ -111,6 +113,8 @@ def derive_folder(
     root, out : path
     numbering : {"fidon", "feta"}, optional
         That of all maps, for those whose anatomy does not tell; a map that is clearly of the other one is refused.
+    cerebellum : tuple of int, optional
+        The labels that make up the cerebellum, in maps of any numbering. What does not look like one is a problem.
     pattern : str, optional
         As for :func:`find_label_maps`.
     progress : callable
@@ -136,7 +140,9 @@ def derive_folder(
     for n, (case_id, files) in enumerate(maps.items()):
         progress("Deriving landmarks", n, len(maps))
         try:
-            cases.append(_derive(case_id, files, out / case_id, numbering))
+            cases.append(_derive(case_id, files, out / case_id, cerebellum or numbering))
+            if cerebellum and (doubt := derive.doubt_of(*_read(cases[-1].label_map), cerebellum)):
+                problems.append(Problem(case_id, f"label {cases[-1].numbering} {doubt}: is it the cerebellum?"))
         except DataError as error:
             problems.append(Problem(case_id, str(error)))
     progress("Deriving landmarks", len(maps), len(maps))
@@ -151,7 +157,13 @@ def derive_folder(
     return cases, problems
 
 
-def _derive(case_id: str, files: list[Path], folder: Path, numbering: derive.Scheme | None) -> DerivedCase:
+def _read(path: Path) -> tuple[NDArray, Array]:
+    return volumes.read_labels(path), volumes.read_affine_and_shape(path)[0]
+
+
+def _derive(
+    case_id: str, files: list[Path], folder: Path, numbering: derive.Scheme | tuple[int, ...] | None
+) -> DerivedCase:
     if len(files) > 1:
         names = ", ".join(p.name for p in files)
         raise DataError(f"{len(files)} files of this case, choose one kind with --pattern: {names}")
@@ -159,16 +171,18 @@ def _derive(case_id: str, files: list[Path], folder: Path, numbering: derive.Sch
     affine, shape = volumes.read_affine_and_shape(path)
     try:
         labels = volumes.read_labels(path)
-        scheme = _numbering(labels, affine, numbering)
+        scheme = numbering if isinstance(numbering, tuple) else _numbering(labels, affine, numbering)
         points = derive.derive_landmarks(labels, affine, scheme)
     except DataError as error:
         text = str(error)
-        raise DataError(text if str(path) in text else f"{path}: {text}") from None
+        hint = "" if numbering else "; say which labels they are with --cerebellum, such as 6 or 5,8"
+        raise DataError(f"{text if str(path) in text else f'{path}: {text}'}{hint}") from None
     for line in (p for p in markups.landmark_paths(folder, CEREBELLUM) if p.exists()):
         _refuse_work_of_a_person(line, points)
     written = markups.write_landmarks(folder, points, CEREBELLUM, description=markups.MASK_DERIVED)
     middle = geometry.index_to_world(affine, (np.array(shape) - 1) / 2)
-    return DerivedCase(case_id, path, scheme, points, middle, tuple(written))
+    named = scheme if isinstance(scheme, str) else ",".join(map(str, scheme))
+    return DerivedCase(case_id, path, named, points, middle, tuple(written))
 
 
 def _refuse_work_of_a_person(line: Path, points: Array) -> None:

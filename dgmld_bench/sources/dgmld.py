@@ -27,12 +27,13 @@ from typing import Any
 
 import numpy as np
 
-from dgmld_bench import derive, geometry
+from dgmld_bench import geometry
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import Progress
 from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
+from dgmld_bench.sources import masks
 from dgmld_bench.sources.base import Scan, Source, missing_problem
 from dgmld_bench.sources.lfc_ids import LFC_TEST, LFC_VALIDATION
 from dgmld_bench.sources.reading import volume_case
@@ -151,6 +152,11 @@ class Dgmld(Source):
             for other in (f for f in (*images, *labels) if f not in used):
                 message = f"a second {other.name}/; {used[other.name == place.labels]} is used"
                 scan.problems.append(Problem(str(other), message, place.split))
+        for folder in (f for f in folders if f.name == "test"):
+            if n := len(_volumes(folder)):
+                beside = ", with test_label/ beside it" if (folder.parent / "test_label").is_dir() else ""
+                message = f"{n} volume{'s' * (n != 1)}{beside}: of no split of the benchmark, and not imported"
+                scan.problems.append(Problem(str(folder), message))
         self._add_masks(scan, folders)
         return scan
 
@@ -175,28 +181,19 @@ class Dgmld(Source):
             scan.problems.append(Problem(split.name, message, split.name))
 
     def _add_masks(self, scan: Scan, folders: list[Path]) -> None:
-        """Give atlas cases their label map where a pre-training folder has one."""
-        atlas = [n for n, case in enumerate(scan.cases) if case.split == "atlas"]
-        places = [
-            f for f in folders if (f / "train.list").is_file() and (f / "image").is_dir() and (f / "label").is_dir()
-        ]
-        files = [p for place in places for p in visible(place / "label") if p.is_file()]
-        without = []
-        for n in atlas:
-            mask = _parcellation(scan.cases[n].id, files)
-            if mask is None:
-                without.append(scan.cases[n].id)
-            else:
-                scan.cases[n] = replace(scan.cases[n], mask=str(mask))
+        """Give atlas cases their label map where a pre-training folder has one, and say how it was found."""
+        atlas = {case.id: n for n, case in enumerate(scan.cases) if case.split == "atlas"}
+        maps = masks.find_label_maps(folders)
+        found, refused = masks.pair([scan.cases[n] for n in atlas.values()], maps)
+        for case_id, (label_map, how) in found.items():
+            n = atlas[case_id]
+            scan.cases[n] = replace(scan.cases[n], mask=str(label_map.path), info={"mask_by": how})
+        scan.problems += [Problem(f"atlas/{i}", f"mask not used: {why}", "atlas") for i, why in refused.items()]
+        without = [i for i in atlas if i not in found and i not in refused]
         if without:
-            where = "no pre-training folder (image/, label/, train.list)" if not places else "no parcellation in label/"
-            scan.problems.append(
-                Problem(
-                    "atlas",
-                    f"{len(without)} of {len(atlas)} cases have no mask, {where}: {', '.join(without)}",
-                    "atlas",
-                )
-            )
+            where = "no label map fits" if maps else "no pre-training folder (image/, label/, train.list)"
+            message = f"{len(without)} of {len(atlas)} cases have no mask, {where}: {', '.join(without)}"
+            scan.problems.append(Problem("atlas", message, "atlas"))
 
     def complete(self, scan: Scan, folder: Path, progress: Progress) -> Scan:
         """Check that each mask lies on its image, and in which numbering it is; a case without clear mask has none."""
@@ -207,13 +204,12 @@ class Dgmld(Source):
                 progress("Checking label maps", done, total)
                 done += 1
                 try:
-                    volumes.check_mask(case.image, case.mask)
-                    affine, _ = volumes.read_affine_and_shape(case.mask)
-                    scheme = derive.detect_scheme(volumes.read_labels(case.mask), affine)
-                    case = replace(case, info={**case.info, "label_scheme": scheme})
+                    case, how = _with_mask(case, Path(case.mask), folder)
+                    if how:
+                        problems.append(Problem(f"{case.split}/{case.id}", how, case.split))
                 except DataError as error:
                     problems.append(Problem(f"{case.split}/{case.id}", f"mask not used: {error}", case.split))
-                    case = replace(case, mask=None)
+                    case = replace(case, mask=None, info={})
                 progress("Checking label maps", done, total)
             cases.append(case)
         return Scan(cases, problems, scan.options)
@@ -258,11 +254,21 @@ def _read_case(split: str, case_id: str, images: list[Path], labels: Path | None
     return CaseFiles(case_id, split, str(images[0]), tuple(map(str, lines)), centre=centre), remarks
 
 
-def _parcellation(case_id: str, files: list[Path]) -> Path | None:
-    """Return the file ``<id>…parcellation.nii.gz``; where several fit, the one whose name says least more."""
-    pattern = re.compile(rf"{re.escape(case_id)}(?![0-9]).*parcellation\.nii(\.gz)?")
-    fitting = [p for p in files if pattern.fullmatch(p.name)]
-    return min(fitting, key=lambda p: (len(p.name), str(p)), default=None)
+def _with_mask(case: CaseFiles, path: Path, folder: Path) -> tuple[CaseFiles, str]:
+    """Return a case with its label map on its voxels, and what is to be said of it: nothing where all is as expected.
+
+    A map that had to be changed is written below ``folder``.
+    """
+    labels, scheme, changes = masks.fitted(case, path)
+    by = case.info["mask_by"]
+    case = replace(case, info={"label_scheme": scheme})
+    if labels is not None:
+        place = Path("masks") / f"{case.id}.nii.gz"
+        affine, _ = volumes.read_affine_and_shape(case.image)
+        volumes.write_volume(folder / place, labels, affine)
+        case = replace(case, mask=place.as_posix())
+    plain = by == "name" and path.name.startswith(case.id) and not changes
+    return case, "" if plain else "; ".join([f"mask {path.name}, found by its {by}", *changes])
 
 
 SOURCE = Dgmld()
