@@ -14,17 +14,20 @@ from dgmld_bench.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dgmld_bench import landmarks
-    from dgmld_bench.cases import Case
+    from dgmld_bench.cases import Case, CaseList
     from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
     from dgmld_bench.scoring.predictions import Predictions
-    from dgmld_bench.scoring.score import score
-    from dgmld_bench.splits import get_split, get_track, load_split
+    from dgmld_bench.scoring.score import Score, score
+    from dgmld_bench.splits import find_split as get_split
+    from dgmld_bench.splits import get_track, load_split
 
 __all__ = [
     "Case",
+    "CaseList",
     "DataError",
     "DgmldBenchError",
     "Predictions",
+    "Score",
     "UsageError",
     "get_split",
     "get_track",
@@ -35,13 +38,14 @@ __all__ = [
 
 _HOMES = {
     "Case": "cases",
+    "CaseList": "cases",
+    "Score": "scoring.score",
     "load_split": "splits",
     "DataError": "errors",
     "DgmldBenchError": "errors",
     "UsageError": "errors",
     "Predictions": "scoring.predictions",
     "score": "scoring.score",
-    "get_split": "splits",
     "get_track": "splits",
 }
 
@@ -49,6 +53,10 @@ _HOMES = {
 def __getattr__(name: str) -> Any:  # modules load at first use: `import dgmld_bench` costs nothing
     if name in _HOMES:
         return getattr(import_module(f"dgmld_bench.{_HOMES[name]}"), name)
+    if name == "get_split":  # those of the user's own too, which live in the data folder
+        from dgmld_bench.splits import find_split
+
+        return find_split
     if name in ("landmarks", "torch"):
         return import_module(f"dgmld_bench.{name}")
     raise AttributeError(f"module 'dgmld_bench' has no attribute {name!r}")

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import base64
+import html
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dgmld_bench import geometry
-from dgmld_bench.errors import ReferenceWithheldError
+from dgmld_bench.errors import DataError, ReferenceWithheldError
+from dgmld_bench.tracks import ReferenceKind
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from dgmld_bench.landmarks import LandmarkSet
 
 Array = NDArray[np.float64]
+
+
+@runtime_checkable
+class Predicted(Protocol):
+    """What a case needs of predictions to draw them; :class:`dgmld_bench.Predictions` is one."""
+
+    space: Any
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the runs."""
+        ...
+
+    def array(self, seed: int, split: str, ids: Iterable[str]) -> Array:
+        """Return the points of a run, ``(case, landmark, axis)``; NaN where missing."""
+        ...
 
 
 class Case:
@@ -43,6 +65,8 @@ class Case:
         What else is known, for example ``gestational_age_weeks``.
     withheld : bool
         Refuse to give out annotations and mask: the references of a test split.
+    reference_kind : {"expert", "mask-derived", "simulated"}
+        Where the reference comes from.
     """
 
     def __init__(
@@ -59,6 +83,7 @@ class Case:
         centre: str | None = None,
         info: Mapping[str, Any] | None = None,
         withheld: bool = False,
+        reference_kind: ReferenceKind = "expert",
     ) -> None:
         self.id = id
         self.split = split
@@ -66,6 +91,7 @@ class Case:
         self.centre = centre
         self.info = dict(info or {})
         self.withheld = withheld
+        self.reference_kind: ReferenceKind = reference_kind
         self._read_image = image
         self._read_affine = affine
         self._read_annotations = annotations
@@ -73,7 +99,66 @@ class Case:
         self._pixel_spacing_mm = pixel_spacing_mm
 
     def __repr__(self) -> str:
-        return f"Case(id={self.id!r}, split={self.split!r})"
+        parts = [f"id={self.id!r}", f"split={self.split!r}"]
+        if self.centre:
+            parts.append(f"centre={self.centre!r}")
+        if "image" in self.__dict__:  # what is not read yet is not read for this
+            parts.append(f"shape={self.image.shape}")
+        if self.withheld:
+            parts.append("landmarks withheld")
+        return f"Case({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: shape, spacing, centre and a picture; reads the image."""
+        spacing = np.round(np.atleast_1d(self.spacing_mm), 3).tolist()
+        shown = f"{self!r}, {' × '.join(map(str, self.image.shape))}, spacing {' × '.join(map(str, spacing))} mm"
+        text = f"<p>{html.escape(shown)}</p>"
+        if self.withheld or self._read_annotations is None:
+            return text
+        stream = BytesIO()
+        self.plot().savefig(stream, format="png", facecolor="black", dpi=60)
+        picture = base64.b64encode(stream.getvalue()).decode()
+        return f'{text}<img alt="{html.escape(repr(self), quote=True)}" src="data:image/png;base64,{picture}">'
+
+    def plot(self, predictions: Predicted | ArrayLike | None = None, *, seed: int | None = None) -> Figure:
+        """Draw the case with its reference (green; not where it is withheld) and predicted points (red).
+
+        Parameters
+        ----------
+        predictions : Predictions, or array of shape (landmark, axis), optional
+            An array is in world coordinates: 3D mm RAS, 2D original pixels.
+        seed : int, optional
+            Which run of the predictions; the first when not given.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        DataError
+            When the predictions hold nothing for this case, or there is no point at all to choose slices by in 3D.
+        """
+        from dgmld_bench.drawing import draw_case
+
+        points = None if predictions is None else self._world_points(predictions, seed)
+        reference = None if self.withheld or self._read_annotations is None else self.landmarks
+        kind = self.reference_kind
+        return draw_case(self, reference, points, subtitle="" if kind == "expert" else f"reference: {kind}")
+
+    def _world_points(self, predictions: Predicted | ArrayLike, seed: int | None) -> Array:
+        shape = (len(self.landmark_set.names), self.landmark_set.dimension)
+        if not isinstance(predictions, Predicted):
+            points = np.asarray(predictions, dtype=np.float64)
+            if points.shape != shape:
+                raise DataError(f"case '{self.id}': predicted points must have shape {shape}, got {points.shape}")
+            return points
+        chosen = next(iter(predictions.seeds), 0) if seed is None else seed
+        points = predictions.array(chosen, self.split, [self.id])[0]
+        if np.isnan(points).all():
+            raise DataError(f"the predictions hold no case '{self.id}' of split '{self.split}' (seed {chosen})")
+        affine = (self.affine,) if predictions.space == "voxel" else ()
+        return geometry.to_world(points, predictions.space, *affine)
 
     @cached_property
     def image(self) -> NDArray:
@@ -142,9 +227,28 @@ class Case:
 class CaseList(Sequence[Case]):
     """A lazy sequence of cases: each access makes a new :class:`Case`, so memory stays flat."""
 
-    def __init__(self, ids: Sequence[str], make: Callable[[str], Case]) -> None:
+    def __init__(self, ids: Sequence[str], make: Callable[[str], Case], split: str = "") -> None:
         self.ids = tuple(ids)
+        self.split = split
         self._make = make
+
+    def __repr__(self) -> str:
+        shown = [repr(id) for id in self.ids]
+        if len(shown) > 6:
+            shown[3:-1] = ["…"]
+        of = f"split={self.split!r}, " if self.split else ""
+        return f"CaseList({of}{len(self)} cases: {', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many cases, and the first of them; reads no image."""
+        rows = [
+            f"<tr><td>{html.escape(case.id)}</td><td>{html.escape(case.centre or '')}</td>"
+            f"<td>{html.escape(', '.join(f'{k}: {v}' for k, v in case.info.items()))}</td></tr>"
+            for case in self[:10]
+        ]
+        more = f"<p>… and {len(self) - 10} more</p>" if len(self) > 10 else ""
+        head = "<tr><th>case</th><th>centre</th><th>known</th></tr>"
+        return f"<p><b>{html.escape(self.split)}</b>, {len(self)} cases</p><table>{head}{''.join(rows)}</table>{more}"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -152,10 +256,14 @@ class CaseList(Sequence[Case]):
     @overload
     def __getitem__(self, index: int) -> Case: ...
     @overload
+    def __getitem__(self, index: str) -> Case: ...
+    @overload
     def __getitem__(self, index: slice) -> CaseList: ...
-    def __getitem__(self, index: int | slice) -> Case | CaseList:
+    def __getitem__(self, index: int | str | slice) -> Case | CaseList:
         if isinstance(index, slice):
-            return CaseList(self.ids[index], self._make)
+            return CaseList(self.ids[index], self._make, self.split)
+        if isinstance(index, str):
+            return self.by_id(index)
         return self._make(self.ids[index])
 
     def __iter__(self) -> Iterator[Case]:
@@ -164,12 +272,12 @@ class CaseList(Sequence[Case]):
     def by_id(self, case_id: str) -> Case:
         """Return the case of that id; KeyError when the split has no such case."""
         if case_id not in self.ids:
-            raise KeyError(case_id)
+            raise KeyError(f"no case '{case_id}' in {self!r}")
         return self._make(case_id)
 
     def subset(self, ids: Sequence[str]) -> CaseList:
         """Return a list of these cases only, in the order given."""
-        return CaseList(ids, self._make)
+        return CaseList(ids, self._make, self.split)
 
 
 def mean_of_annotators(annotations: Mapping[str, Array]) -> Array:

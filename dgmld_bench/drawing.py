@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write
 from dgmld_bench.geometry import NetworkGrid, voxel_sizes
@@ -17,6 +16,8 @@ from dgmld_bench.scoring.metrics import radial_errors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from dgmld_bench.landmarks import LandmarkSet
 
 Array = NDArray[np.float64]
 
@@ -28,7 +29,33 @@ _PLANES = (  # name, normal axis (RAS), horizontal axis, vertical axis, what sta
 )
 
 
-def draw_case(case: Case, reference: Array | None, prediction: Array | None = None, *, subtitle: str = "") -> Figure:
+class Drawable(Protocol):
+    """What a picture needs of a case; see :class:`dgmld_bench.Case`, which draws itself by this module."""
+
+    id: str
+    split: str
+    centre: str | None
+    landmark_set: LandmarkSet
+
+    @property
+    def image(self) -> NDArray:
+        """The stored array."""
+        ...
+
+    @property
+    def affine(self) -> Array:
+        """Array index to world."""
+        ...
+
+    @property
+    def mm_per_unit(self) -> float:
+        """Millimetres in one unit of world coordinates."""
+        ...
+
+
+def draw_case(
+    case: Drawable, reference: Array | None, prediction: Array | None = None, *, subtitle: str = ""
+) -> Figure:
     """Draw a case with its reference and, where given, its prediction.
 
     Parameters
@@ -108,7 +135,7 @@ def _middle(sets: list[tuple[Array, str, str, str]], ends: list[int]) -> Array:
     return next(points for points in candidates if points.size).mean(axis=0)
 
 
-def _draw_volume(case: Case, reference: Array | None, prediction: Array | None) -> Figure:
+def _draw_volume(case: Drawable, reference: Array | None, prediction: Array | None) -> Figure:
     """Rows: one biometric each; columns: the three planes through the middle of its two end points."""
     sets = _sets(reference, prediction)
     if not any(_present(points).size for points, *_ in sets):
@@ -148,7 +175,7 @@ def _draw_volume(case: Case, reference: Array | None, prediction: Array | None) 
     return figure
 
 
-def _draw_film(case: Case, reference: Array | None, prediction: Array | None) -> Figure:
+def _draw_film(case: Drawable, reference: Array | None, prediction: Array | None) -> Figure:
     """The film with its points in original pixels; beside it, with a prediction, the error of each landmark."""
     film = case.image
     corners = case.affine @ np.array([[-0.5, film.shape[0] - 0.5], [-0.5, film.shape[1] - 0.5], [1, 1]])

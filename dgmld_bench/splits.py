@@ -78,8 +78,15 @@ def get_split(name: str) -> Split:
         raise unknown_name("split", name, tuple(SPLITS)) from None
 
 
-def find_split(name: str, folder: Path | str | None = None) -> Split:
+def find_split(name: str, data_dir: Path | str | None = None) -> Split:
     """Return a split by name, built in or the user's own.
+
+    Parameters
+    ----------
+    name : str
+        As on the command line, such as ``"feta"`` or ``"own/clinic"``.
+    data_dir : path, optional
+        Where a split of the user's own is; else ``DGMLD_BENCH_DATA``, else the platform's user data folder.
 
     Raises
     ------
@@ -88,13 +95,13 @@ def find_split(name: str, folder: Path | str | None = None) -> Split:
     """
     if not name.startswith("own/"):
         return get_split(name)
-    known = own_sources(folder)
+    known = own_sources(data_dir)
     if name not in known:
         raise UsageError(
-            f"unknown split '{name}'. Your own centres in {folders.data_dir(folder)}: {', '.join(known) or 'none'}; "
+            f"unknown split '{name}'. Your own centres in {folders.data_dir(data_dir)}: {', '.join(known) or 'none'}; "
             "add one with `dgmld-bench import own PATH --name NAME --landmarks SET`"
         )
-    register = read_register(name, folder)
+    register = read_register(name, data_dir)
     ids = tuple(c.id for c in register.cases_of(name))
     kind: ReferenceKind = "mask-derived" if register.options.get("mask_derived") else "expert"
     return Split(name, "own", name, "test", name.partition("/")[2], len(ids), True, ids, kind)
@@ -134,6 +141,8 @@ def load_split(name: str, *, references: bool = False, data_dir: Path | str | No
     landmark_set = landmark_set_of(split, data_dir)
 
     def make(case_id: str) -> Case:
-        return source.read(files[case_id], landmark_set, register, withheld=withheld)
+        case = source.read(files[case_id], landmark_set, register, withheld=withheld)
+        case.reference_kind = split.reference
+        return case
 
-    return CaseList(list(files), make)
+    return CaseList(list(files), make, name)

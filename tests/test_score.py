@@ -160,7 +160,7 @@ def test_the_hash_of_the_reference_sees_every_change():
 
 
 def test_table_is_tidy():
-    frame = score_against(reference(), predictions((0, 0, 1), seeds=(0, 5))).table()
+    frame = score_against(reference(), predictions((0, 0, 1), seeds=(0, 5))).to_frame()
     assert list(frame.columns) == ["seed", "case", "landmark", "radial_error_mm"] and len(frame) == 2 * 4 * 6
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -34,13 +35,22 @@ def guarded(command: Callable[[], None]) -> None:
     try:
         command()
     except DgmldBenchError as error:
-        echo(f"error: {error}", err=True)
+        echo(f"error: {_as_options(str(error))}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:  # a folder in place of a file, no permission, a full disk
         where = error.filename2 or error.filename
         message = error.strerror or str(error)
         echo(f"error: {where}: {message}" if where else f"error: {message}", err=True)
         sys.exit(1)
+
+
+def _as_options(message: str) -> str:
+    """Say a switch of the Python interface as the option that it is here.
+
+    >>> _as_options("pass allow_missing=True")
+    'pass --allow-missing'
+    """
+    return re.sub(r"\b([a-z_]+)=True\b", lambda match: "--" + match[1].replace("_", "-"), message)
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

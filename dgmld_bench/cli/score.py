@@ -83,7 +83,7 @@ def score(
     if csv is not None:
         from dgmld_bench.files import write_text
 
-        write_text(csv, result.table().to_csv(index=False, lineterminator="\n"))
+        write_text(csv, result.to_frame().to_csv(index=False, lineterminator="\n"))
     emit_explained(result, explain, json, data_dir)
 
 

@@ -74,10 +74,7 @@ def show(
         reference = None
     if reference is None and predicted is None:
         raise DataError(f"case '{case}' of split '{split}' has no landmarks and no predictions were given")
-    kind = the_split.reference
-    figure = drawing.draw_case(
-        the_case, reference, predicted, subtitle="" if kind == "expert" else f"reference: {kind}"
-    )
+    figure = the_case.plot(predicted)
     path = out or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", f"show-{split}-{case}") + ".png")
     drawing.save_figure(figure, path)
     echo(f"wrote {path}")

@@ -6,6 +6,7 @@ possible, text must be printable. Every error names where in the file it is.
 
 from __future__ import annotations
 
+import html
 import json
 import operator
 import unicodedata
@@ -155,6 +156,17 @@ class Predictions(BaseModel):
         )
 
     __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many cases of each split each seed predicts."""
+        head = "".join(f"<th>seed {seed}</th>" for seed in self.seeds)
+        rows = "".join(
+            f"<tr><td>{html.escape(split)}</td>"
+            + "".join(f"<td>{len(run.predictions.get(split, {}))} cases</td>" for run in self.runs)
+            + "</tr>"
+            for split in self.splits
+        )
+        return f"<p>{html.escape(repr(self))}</p><table><tr><th>split</th>{head}</tr>{rows}</table>"
 
     @model_validator(mode="before")
     @classmethod
@@ -443,7 +455,7 @@ def read_predictions(
         if space not in MAX_COORDINATE:
             raise unknown_name("space", space, tuple(MAX_COORDINATE))
         if (space == "px") != (landmark_set.dimension == 2):
-            raise UsageError(f"--space {space} does not fit split '{split.name}' ({landmark_set.dimension}D)")
+            raise UsageError(f"space '{space}' does not fit split '{split.name}' ({landmark_set.dimension}D)")
     path = Path(path)
     if path.suffix.lower() in TABLES:
         table = read_point_table(path, landmark_set, _as_given(space))
@@ -454,7 +466,7 @@ def read_predictions(
     if isinstance(value, dict) and "format" in value:
         predictions = Predictions.from_json(value, path)
         if space is not None and space != predictions.space:
-            raise UsageError(f"{path} says its space is '{predictions.space}'; --space {space} contradicts it")
+            raise UsageError(f"{path} says its space is '{predictions.space}'; space '{space}' contradicts it")
         return predictions
     if not isinstance(value, dict) or not value:
         raise DataError(

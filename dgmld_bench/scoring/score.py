@@ -6,6 +6,7 @@ The rules are in ``docs/protocol.md``; a change to any of them is a new :data:`P
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 PROTOCOL = 1
-ALLOW_MISSING = ", or pass --allow-missing to count it as misses."
+ALLOW_MISSING = ", or pass allow_missing=True to count it as misses."
 N_SEEDS = 3
 """Runs that the protocol asks for."""
 
@@ -138,11 +139,33 @@ class Score:
     notes: tuple[str, ...] = field(default=())
 
     def __repr__(self) -> str:
-        mre = _mean_std(self.per_seed_mm)["mean"]
         return (
             f"Score(split={self.reference.split.name!r}, method={self.predictions.method!r}, "
-            f"seeds={list(self.seeds)}, mre_mm={mre:.3f}, complete={self.complete})"
+            f"seeds={list(self.seeds)}, mre_mm={self.mre_mm:.3f}, complete={self.complete})"
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the errors of each landmark, mean ± standard deviation over seeds, and the notes."""
+        values = self.to_dict()
+        rows = {**values["mre_mm_per_landmark"], "Average": values["mre_mm"]}
+        lines = [
+            f"<tr><td>{html.escape(name)}</td><td>{'–' if v['mean'] is None else format(v['mean'], '.3f')}"
+            f"{'' if v['std'] is None else ' ± ' + format(v['std'], '.3f')}</td></tr>"
+            for name, v in rows.items()
+        ]
+        rates = ", ".join(
+            f"{t} mm: {v['mean']:.1f} %" for t, v in values["sdr_percent"].items() if v["mean"] is not None
+        )
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        return (
+            f"<p>{html.escape(repr(self))}</p><table><tr><th>landmark</th><th>radial error, mm</th></tr>"
+            f"{''.join(lines)}</table><p>SDR {rates}</p>{notes}"
+        )
+
+    @property
+    def mre_mm(self) -> float:
+        """The Average MRE, mean over seeds."""
+        return float(np.nanmean(self.per_seed_mm))
 
     @property
     def coverage(self) -> float:
@@ -234,7 +257,7 @@ class Score:
             "biometric_error_mm": _named_mean_std(biometrics, self.biometrics_mm),
         }
 
-    def table(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return the radial errors as a tidy table: seed, case, landmark, radial_error_mm."""
         import pandas as pd
 

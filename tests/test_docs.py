@@ -1,0 +1,55 @@
+"""The pages under docs/ that teach by code: every block runs, in order, as a reader would type it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return re.findall(r"```(sh|python)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["your-model", "my-hospital", "extending"])
+def test_the_blocks_of_a_page_run_in_order(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("DGMLD_BENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for folder in ("docs", "submissions", "baselines"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    namespace = {"__name__": name}
+    for language, block in blocks(DOCS / f"{name}.md"):
+        if language == "python":
+            exec(compile(block, f"{name}.md", "exec"), namespace)
+            continue
+        for line in block.splitlines():
+            command = shlex.split(line, comments=True)
+            assert command[0] == "dgmld-bench"
+            result = subprocess.run(
+                [sys.executable, "-m", "dgmld_bench", *command[1:]], capture_output=True, text=True, check=False
+            )
+            assert result.returncode == (1 if command[1] == "validate" else 0), result.stderr + result.stdout
+
+
+def test_every_page_is_reached_from_the_index():
+    index = (DOCS / "index.md").read_text("utf-8")
+    named = re.findall(r"^([\w-]+)$", "\n".join(re.findall(r"```{toctree}(.*?)```", index, re.DOTALL)), re.MULTILINE)
+    assert sorted(named) == sorted(p.stem for p in DOCS.glob("*.md") if p.stem != "index")
+
+
+@pytest.mark.skipif(shutil.which("sphinx-build") is None, reason="Sphinx is not installed (extra 'docs')")
+def test_the_site_builds_without_a_warning(tmp_path):
+    result = subprocess.run(
+        ["sphinx-build", "-W", "-q", "-b", "html", DOCS, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "../index.html" in (tmp_path / "index.html").read_text("utf-8")
