@@ -168,11 +168,13 @@ def test_from_download_to_removal(hub: Hub, tmp_path: Path, monkeypatch: pytest.
 
 def test_one_source_that_fails_does_not_stop_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(Site(dict.fromkeys(published_files(), b"not the file"))) as site:
-        arguments = ("download", "pku", "atlases", "--accept-licence", "--mirror", site.url)
+        arguments = ("download", "pku", "atlases", "--spacing-mm", "0.1", "--accept-licence", "--mirror", site.url)
         _, error = inside(tmp_path, monkeypatch)(*arguments)
         assert site.requests
     assert isinstance(error, DataError)
-    assert "dgmld-bench import pku PATH --spacing-mm S" in str(error) and "truncated or was changed" in str(error)
+    assert "what figshare says of article 13265471 could not be fetched" in str(
+        error
+    ) and "truncated or was changed" in str(error)
     assert "dgmld-bench import atlases PATH" in str(error)
 
 
