@@ -17,7 +17,7 @@ import pandas as pd
 
 from dgmld_bench.files import read_json, write_text
 from dgmld_bench.leaderboard.layouts import PAPER_METHODS
-from dgmld_bench.leaderboard.records import find_record
+from dgmld_bench.leaderboard.records import board_spread, find_record
 from dgmld_bench.scoring.comparison import compare
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.statistics import holm
@@ -76,12 +76,12 @@ def pairs_table(track: str, splits: Sequence[str]) -> str:
             if OURS not in ids or not others:
                 continue
             ours = _errors(split, ids[OURS])
-            found = [compare(ours, _errors(split, ids[m])).overall for m in others]
+            found = [compare(ours, _errors(split, ids[m]), board_spread(ROOT, split)).overall for m in others]
             corrected = holm([d.p for d in found])
             for other, difference, p in zip(others, found, corrected, strict=True):
                 low, high = difference.ci95_mm or (float("nan"),) * 2
                 sure = replace(difference, p=float(p)).is_sure
-                verdict = "not told apart" if not sure else "better" if high < 0 else "worse"
+                verdict = "not told apart" if not sure else "better" if difference.difference_mm < 0 else "worse"
                 interval = f"{signed(low, 2)} … {signed(high, 2)}"
                 cells = (signed(difference.difference_mm, 2), interval, "< 0.001" if p < 1e-3 else f"{p:.3f}", verdict)
                 rows.append([split, backbone, f"{OURS} − {other}", *cells])

@@ -10,7 +10,8 @@ import numpy as np
 
 from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submission, TrackBoard, Value
 from dgmld_bench.scoring.metrics import mean_over_cases, mean_radial_error, success_rates
-from dgmld_bench.scoring.statistics import bootstrap_interval, rank_methods
+from dgmld_bench.scoring.ranking import rank_methods
+from dgmld_bench.scoring.statistics import average_interval, training_spread
 from dgmld_bench.splits import get_split, get_track
 
 METHODS = ("Baseline", "AugDG", "EdgeDG", "SegDG", "BaPDG")
@@ -37,7 +38,7 @@ def board(n_methods: int = 10, *, tracks: Sequence[str] = ("dgmld",), names: Seq
 
     ``names`` are put, in turn, into every free text of the submissions.
     """
-    return Board(protocol=1, tracks=tuple(_track(name, n_methods, names) for name in tracks))
+    return Board(protocol=2, tracks=tuple(_track(name, n_methods, names) for name in tracks))
 
 
 def _track(name: str, n_methods: int, names: Sequence[str]) -> TrackBoard:
@@ -93,14 +94,15 @@ def _split(name: str, place: int, submissions: Sequence[Submission]) -> SplitBoa
         noise = rng.lognormal(0, 0.45, (n_seeds, split.n_cases, landmarks)) * rng.uniform(0.7, 1.3, landmarks)
         errors = level * difficulty * noise * rng.uniform(0.94, 1.06, (n_seeds, 1, 1)) / 1.1
         rows.append(measured(entry, errors, bool(get_track(split.track).landmarks.biometrics)))
+    spread = training_spread([row.errors_mm for row in rows])
     for selection in ("source-val", "target-val"):
         chosen = [k for k, row in enumerate(rows) if row.selection == selection]
         if chosen:
-            ranking = rank_methods([rows[k].errors_mm for k in chosen], n_resamples=200)
+            ranking = rank_methods([rows[k].errors_mm for k in chosen], spread)
             for j, k in enumerate(chosen):
                 fields = (int(a[j]) for a in (ranking.rank, ranking.low, ranking.high, ranking.group))
                 rows[k] = replace(rows[k], rank=Rank(*fields))
-    return SplitBoard(split, (*rows, *_others(split.n_cases, landmarks)))
+    return SplitBoard(split, (*rows, *_others(split.n_cases, landmarks)), spread)
 
 
 def measured(entry: Submission, errors: np.ndarray, biometrics: bool = True) -> Row:
@@ -116,7 +118,7 @@ def measured(entry: Submission, errors: np.ndarray, biometrics: bool = True) -> 
         landmarks=tuple(_value(v) for v in mean_over_cases(errors).T),
         sdr=tuple(_value(v) for v in success_rates(errors).T),
         biometrics=tuple(_value(mean_radial_error(errors) * f) for f in (0.5, 0.7, 0.9)) if biometrics else (),
-        interval_mm=bootstrap_interval(errors),
+        interval_mm=average_interval(errors),
         p95=_value(np.quantile(errors, 0.95, axis=(1, 2))),
         flags=("few-seeds",) if few else (),
         seeds=tuple(range(len(errors))),

@@ -48,7 +48,7 @@ def test_score_prints_and_writes(perfect, brains, tmp_path):
     assert "mine [b]" in result.stdout and "0.500" in result.stdout and "partial: 3 of" in result.stdout
     value = json.loads((tmp_path / "s.json").read_text())
     assert value["mre_mm"]["mean"] == pytest.approx(0.5) and value["mre_mm"]["std"] == pytest.approx(0.5)
-    assert value["complete"] is False and value["protocol"] == 1
+    assert value["complete"] is False and value["protocol"] == 2
     lines = (tmp_path / "s.csv").read_text().splitlines()
     assert lines[0] == "seed,case,landmark,radial_error_mm" and len(lines) == 1 + 2 * 3 * 6
 

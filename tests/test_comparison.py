@@ -9,10 +9,11 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.scoring.comparison import compare, draw_comparison
 from dgmld_bench.scoring.errors_table import ErrorsTable
-from dgmld_bench.scoring.statistics import holm, paired_difference
+from dgmld_bench.scoring.statistics import holm, paired_difference, training_spread
 
+RNG = np.random.default_rng(5)
 IDS = tuple(str(i) for i in range(1, 21))
-ERRORS = np.random.default_rng(3).gamma(2, size=(2, 20, 6))
+ERRORS = np.random.default_rng(3).gamma(2, size=(3, 20, 6))
 
 
 def method(errors=ERRORS, ids=IDS, name="A"):
@@ -30,16 +31,30 @@ def test_a_shift_of_one_landmark_is_found_where_it_is():
     assert result.better is result.a and compare(result.b, result.a).better.name == "A"
 
 
-def test_better_takes_interval_and_test():
+def test_better_means_on_average():
     worse = ERRORS + 0.05
     worse[:, 0] -= 3.0  # one case far the other way: in most cases A is better, but not on average
     one = compare(method(), method(worse, name="B"))
     low, high = one.overall.ci95_mm
-    assert one.overall.p < 0.05 and low < 0 < high and one.better is None
-    shifted = np.where(np.arange(20)[None, :, None] < 5, ERRORS - 1.0, ERRORS)  # only five cases differ
-    other = compare(method(), method(shifted, name="B"))
-    low, high = other.overall.ci95_mm
-    assert low > 0 and other.overall.p > 0.05 and other.better is None
+    assert one.overall.effect_size < -0.5 and low < 0 < high and one.better is None
+
+
+def test_of_one_training_nothing_is_sure():
+    far = method(ERRORS[:1] + 9, name="B")
+    one = compare(method(), far)
+    assert one.overall.p < 0.001 and one.overall.ci95_mm[1] < 0
+    assert one.better is None and one.overall.n_trainings == (3, 1)
+    assert compare(method(), method(ERRORS + 9)).better is not None
+
+
+def test_the_board_lends_what_it_knows_of_trainings():
+    runs = np.array([-0.1, 0.0, 0.1])[:, None, None]
+    one, other = (method(np.repeat(ERRORS[:1], 3, axis=0) + runs + shift) for shift in (0.0, 0.3))
+    steady = [one.errors_mm + 0.3 * runs * RNG.random((3, 1, 1)) - runs for _ in range(20)]
+    alone = compare(one, other)
+    informed = compare(one, other, training_spread(steady))
+    assert np.ptp(informed.overall.ci95_mm) < np.ptp(alone.overall.ci95_mm)
+    assert informed.per_landmark == alone.per_landmark
 
 
 def test_nothing_is_better_than_itself():

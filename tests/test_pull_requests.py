@@ -15,6 +15,9 @@ from tests.submissions import make_repository, submission
 PLACE = "submissions/ceph/new-unet.json"
 
 
+CEPH_SOURCES = ("isbi", "pku", "aariz", "hamedan")
+
+
 class Git:
     """A repository of the real thing, in which commits are made without touching the working tree."""
 
@@ -73,7 +76,7 @@ def test_a_good_pull_request_is_scored_and_shows_what_it_changes(git, good, isbi
         (PLACE, "100644", git.blob(good)), (PLACE.replace(".json", ".run.json"), "100644", git.blob(sidecar))
     )
     found = review(git.root, git.base, head, isbi_films)
-    assert found.faults == () and (found.track, found.id) == ("ceph", "new-unet") and found.sources == ("isbi", "pku")
+    assert found.faults == () and (found.track, found.id) == ("ceph", "new-unet") and found.sources == CEPH_SOURCES
     text = report(found)
     assert "## Valid: `submissions/ceph/new-unet.json`" in text
     assert "| `isbi` | 0.50 ± 0.08 |" in text  # 3 px and the seeds 0, 1, 2 and the cases' 0, 1, 2 px, at 0.1 mm
@@ -207,7 +210,7 @@ def test_the_command(git, good, tmp_path):
 
     head = git.pull_request((PLACE, "100644", git.blob(good)))
     fine = run(git.base, head, "--json", "-")
-    assert fine.returncode == 0 and json.loads(fine.stdout) == {"valid": True, "faults": [], "sources": ["isbi", "pku"]}
+    assert fine.returncode == 0 and json.loads(fine.stdout) == {"valid": True, "faults": [], "sources": [*CEPH_SOURCES]}
     bad = run(git.base, git.pull_request((OTHER, "0", "0" * 40)), "--summary", tmp_path / "summary.md")
     assert bad.returncode == 1
     assert "deletes a file that is there" in (tmp_path / "summary.md").read_text()

@@ -26,7 +26,7 @@ def test_a_centre_of_ones_own_prints_what_its_page_says(phantom, tmp_path, monke
     monkeypatch.setenv("DGMLD_BENCH_DATA", str(phantom))
     monkeypatch.chdir(tmp_path)
     text = OWN_DATA.read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    example, scoring = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     exec(example, {})
     (command, shown) = re.findall(r"\$ dgmld-bench (import own .*?)\n(.*?)\n…", text, re.DOTALL)[0]
     result = subprocess.run(
@@ -35,6 +35,7 @@ def test_a_centre_of_ones_own_prints_what_its_page_says(phantom, tmp_path, monke
     assert [line.rstrip() for line in shown.splitlines()] == [
         line.rstrip() for line in result.stdout.splitlines()[: len(shown.splitlines())]
     ]
+    exec(scoring, {})
 
 
 def test_the_example_scores_a_model(phantom, tmp_path, monkeypatch, capsys):

@@ -407,9 +407,9 @@ def test_comparison_says_what_the_errors_say(desktop: Visit, small: Path) -> Non
     low, high = (float(v.replace("−", "-")) for v in re.findall(r"[−+]\d+\.\d+", verdict.inner_text())[1:3])
     from dgmld_bench.scoring.statistics import paired_difference
 
-    interval = paired_difference(a.errors_mm, b.errors_mm).ci95_mm
+    interval = paired_difference(a.errors_mm, b.errors_mm, board.tracks[0].splits[1].spread).ci95_mm
     assert interval is not None
-    assert (low, high) == pytest.approx(interval, abs=0.08)
+    assert (low, high) == pytest.approx(interval, abs=0.006)
     assert page.locator("circle.scatter").count() == 55
     first = page.locator(".comparison tbody tr").nth(1).locator("td").first
     assert first.inner_text() == f"{np.asarray(a.errors_mm).mean(axis=(0, 1))[0]:.2f}"

@@ -37,9 +37,10 @@ def compare(
 ) -> None:
     """Compare two methods case by case on one split.
 
-    Prints the difference of their Averages with a 95 % interval, a paired test,
-    an effect size, and the same per landmark. Both files must predict every case.
-    Names on the board (bapdg-unet) need no reference data: its verified errors are compared.
+    Prints the difference of their Averages with a 95 % interval over cases and
+    trainings, its p, an effect size, and the same per landmark. Both files must
+    predict every case. Names on the board (bapdg-unet) need no reference data: its
+    verified errors are compared, and all its methods say how much trainings differ.
 
     Examples:
 
@@ -55,7 +56,12 @@ def compare(
     first, second = (_errors(m, split, data_dir, root) for m in (a, b))
     if first.name == second.name and a != b:
         first, second = (replace(m, name=f"{m.name} ({given})") for m, given in ((first, a), (second, b)))
-    result = compare_methods(first, second)
+    spread = None
+    if all(map(_is_row, (a, b))):
+        from dgmld_bench.leaderboard.records import board_spread
+
+        spread = board_spread(root, split)
+    result = compare_methods(first, second, spread)
     emit_json(result.to_dict(), json)
     if plot is not None:
         from dgmld_bench.drawing import save_figure
@@ -67,12 +73,16 @@ def compare(
             echo(f"wrote {plot}")
 
 
+def _is_row(method: str) -> bool:
+    path = Path(method)
+    return path.is_dir() or not (path.exists() or path.suffix in (".json", ".csv", ".tsv"))  # a pipe is a file, too
+
+
 def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> ErrorsTable:
     """Return the errors of a file, scored, or of a row of the board, as they were verified."""
     from dataclasses import replace
 
-    path = Path(method)
-    if path.is_dir() or not (path.exists() or path.suffix in (".json", ".csv", ".tsv")):  # a pipe is a file, too
+    if _is_row(method):
         from dgmld_bench.leaderboard.records import find_record
 
         return find_record(root, split, method).named(method)
@@ -80,6 +90,7 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Error
     from dgmld_bench.scoring.predictions import read_predictions
     from dgmld_bench.scoring.score import ALLOW_MISSING, load_reference, score_against
 
+    path = Path(method)
     reference = load_reference(split, data_dir)
     try:
         predictions = read_predictions(path, reference.split, reference.landmark_set)
@@ -122,10 +133,9 @@ def _print(result: Comparison, split: Split) -> None:
     print_whole(console, table)
     console.print()
     console.print(_verdict(result))
-    over = "cases and seeds" if max(len(m.errors_mm) for m in (result.a, result.b)) > 1 else "cases"
     console.print(
-        f"[dim]{total.n_cases} of {split.n_cases} cases. Interval: bootstrap over {over}. p: Wilcoxon on per-case "
-        "means, corrected over landmarks. Effect size: rank-biserial, −1 where A is better in every case.[/]"
+        f"[dim]{total.n_cases} of {split.n_cases} cases. Interval and p: over cases and trainings; p of the landmarks "
+        "corrected for their number. Effect size: rank-biserial, −1 where A is better in every case.[/]"
     )
     for note in split_notes(split):
         console.print(f"[yellow]note:[/] {note}")
@@ -143,17 +153,13 @@ def _cells(difference: PairedDifference) -> tuple[str, str, str, str]:
 def _verdict(result: Comparison) -> str:
     from rich.markup import escape
 
-    from dgmld_bench.scoring.statistics import ALPHA
-
     better = result.better
     if better is None:
-        low, high = result.overall.ci95_mm or (0.0, 0.0)
-        interval = "holds 0" if low <= 0 <= high else "leaves out 0"
-        test = "is not significant" if result.overall.p >= ALPHA else "is significant"
-        link = "and" if (low <= 0 <= high) == (result.overall.p >= ALPHA) else "but"
-        return (
-            "[yellow]These cases and seeds do not tell the two methods apart:[/] "
-            f"the interval {interval} {link} the test {test}; it takes both."
-        )
+        if min(result.overall.n_trainings) == 1:
+            return (
+                "[yellow]One training says nothing of the next, so neither is surely better:[/] "
+                "interval and p are of these trainings alone."
+            )
+        return "[yellow]These cases and trainings do not tell the two methods apart.[/]"
     label = "A" if better is result.a else "B"
     return f"[green]{label} is better:[/] [bold]{escape(better.name)}[/] ({abs(result.overall.difference_mm):.3f} mm)."

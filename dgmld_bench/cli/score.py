@@ -61,7 +61,7 @@ def score(
 
     Prints the radial error of each landmark and their Average, SDR, and in 3D
     the errors of the three lengths: mean ± standard deviation over seeds, and a
-    95 % interval by resampling cases and seeds.
+    95 % interval over cases and trainings; of one run, of this training.
 
     Examples:
 
@@ -154,7 +154,8 @@ def _layout(result: Score, *, bars: bool, side_by_side: bool) -> Table:
     errors.add_section()
     errors.add_row("[bold]Average[/]", f"[bold]{_cell(values['mre_mm'], 3)}[/]")
     if values["mre_mm"]["ci95"]:
-        errors.add_row("95 % interval", "{:.3f} … {:.3f}".format(*values["mre_mm"]["ci95"]))
+        of = "" if len(result.seeds) > 1 else ", this training"
+        errors.add_row(f"95 % interval{of}", "{:.3f} … {:.3f}".format(*values["mre_mm"]["ci95"]))
     rates = [(f"t = {float(t):g} mm", value) for t, value in values["sdr_percent"].items()]
     beside: list[RenderableType] = [_block(f"SDR, % of errors {'<' if result.strict else '≤'} t", rates, 2)]
     if values["biometric_error_mm"]:

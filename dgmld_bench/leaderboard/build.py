@@ -24,8 +24,9 @@ from dgmld_bench.leaderboard.records import (
 from dgmld_bench.leaderboard.reported import Reported, read_reported, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
 from dgmld_bench.scoring.errors_table import ErrorsTable
+from dgmld_bench.scoring.ranking import rank_agreement, rank_methods
 from dgmld_bench.scoring.score import N_SEEDS, PROTOCOL, Reference, load_reference, metrics, score_against
-from dgmld_bench.scoring.statistics import rank_agreement, rank_methods
+from dgmld_bench.scoring.statistics import TrainingSpread, training_spread
 from dgmld_bench.sources import get_source
 from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split
 
@@ -191,9 +192,10 @@ def _split_board(
     ]
     if (track.name, ANNOTATOR, split.name) in records:
         rows.append(_annotator_row(records[track.name, ANNOTATOR, split.name], get_source(split.source).annotators))
+    spread = training_spread([r.errors_mm for r in rows if r.kind == "measured" and r.errors_mm is not None])
     if split.role == "test":
-        rows = _ranked(rows)
-    return SplitBoard(split, (*rows, *reported_rows(reported, split.name)))
+        rows = _ranked(rows, spread)
+    return SplitBoard(split, (*rows, *reported_rows(reported, split.name)), spread)
 
 
 def _row(submission: Submission, split: Split, records: Records, faults: Faults, track: Track) -> Row:
@@ -262,7 +264,7 @@ def _flags(
     if record is None:
         flags.append("unscorable" if faulty else "awaiting")
     if len(submission.seeds) < N_SEEDS and not mean_shape:
-        flags.append("few-seeds")
+        flags.append("few-seeds" if len(submission.seeds) > 1 else "one-training")
     if set(submission.training_data) - {track.train}:
         flags.append("other-data")
     if split.reference == "simulated":
@@ -274,8 +276,8 @@ def _flags(
     return tuple(flags)
 
 
-def _ranked(rows: Iterable[Row]) -> list[Row]:
-    """Rank measured, complete rows within each protocol; then come awaiting rows, annotators and floors."""
+def _ranked(rows: Iterable[Row], spread: TrainingSpread) -> list[Row]:
+    """Rank measured rows within each protocol; then come awaiting rows, annotators and floors."""
     rows = list(rows)
     result: list[Row] = []
     for protocol in _PROTOCOLS:
@@ -283,11 +285,13 @@ def _ranked(rows: Iterable[Row]) -> list[Row]:
         group.sort(key=lambda r: case_sort_key(r.id))
         if not group:
             continue
-        ranking = rank_methods([r.errors_mm for r in group if r.errors_mm is not None])
+        ranking = rank_methods([r.errors_mm for r in group if r.errors_mm is not None], spread)
         ranked = [
             replace(
                 row,
-                rank=Rank(int(ranking.rank[i]), int(ranking.low[i]), int(ranking.high[i]), int(ranking.group[i])),
+                rank=Rank(
+                    int(ranking.rank[i]), int(ranking.low[i]), int(ranking.high[i]), int(ranking.group[i]) or None
+                ),
             )
             for i, row in enumerate(group)
         ]

@@ -59,13 +59,14 @@ def _table_2(track: TrackBoard) -> Layout:
 
 
 def _table_3(track: TrackBoard) -> Layout:
-    """One line per method, the splits side by side; the thresholds are those of the paper."""
+    """One line per method, side by side the splits that the paper has (else all); the thresholds are the paper's."""
+    splits = [s for s in track.splits if any(r.kind == "reported" for r in s.rows)] or track.splits
     columns: list[str] = []
     rows: dict[tuple[str, str, str], list[Row | None]] = {}
-    for place, split in enumerate(track.splits):
+    for place, split in enumerate(splits):
         columns += [f"{split.split.name} MRE", f"{split.split.name} SDR 3 mm", f"{split.split.name} SDR 4 mm"]
         for row in shown_rows(split):
-            rows.setdefault((row.id, row.name, row.backbone), [None] * len(track.splits))[place] = row
+            rows.setdefault((row.id, row.name, row.backbone), [None] * len(splits))[place] = row
     lines = []
     for found in rows.values():
         first = next(r for r in found if r)

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmld_bench.scoring.statistics import TrainingSpread
 from dgmld_bench.splits import Split, Track
 
 Array = NDArray[np.float64]
@@ -29,12 +30,12 @@ class Value:
 
 @dataclass(frozen=True)
 class Rank:
-    """A rank within one protocol, the 95 % interval of it, and the tie group; all from 1."""
+    """A rank within one protocol, the 95 % interval of it, and the tie group (None for one training); all from 1."""
 
     rank: int
     low: int
     high: int
-    group: int
+    group: int | None
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Row:
     average, landmarks, sdr, biometrics, gap, p95
         Millimetres, percent for ``sdr`` (by threshold, in order). None where there is no value.
     interval_mm : (low, high) or None
-        95 % bootstrap interval of the Average.
+        95 % interval of the Average, over cases and trainings; of this training where it is one.
     rank : Rank or None
         None for a row that is not ranked.
     flags : tuple of str
@@ -128,10 +129,14 @@ class Row:
 
 @dataclass(frozen=True)
 class SplitBoard:
-    """The rows of one split, ranked rows first in the order of protocol and rank."""
+    """The rows of one split, ranked rows first in the order of protocol and rank.
+
+    ``spread`` is how much trainings differ here, as its measured, complete rows show.
+    """
 
     split: Split
     rows: tuple[Row, ...]
+    spread: TrainingSpread = field(default_factory=TrainingSpread)
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,11 @@ class Board:
 
 
 FLAGS: dict[str, tuple[str, str]] = {
-    "few-seeds": ("< 3 seeds", "Fewer than three runs: the spread over trainings is not known well."),
+    "few-seeds": ("2 seeds", "Two runs: the spread over trainings is not known well, and intervals are wide."),
+    "one-training": (
+        "one training",
+        "A single run: its interval is of this training alone, and it is never surely better or worse than another.",
+    ),
     "other-data": ("other training data", "Trained or pre-trained on more than the source centre of the track."),
     "simulated": ("simulated", "Phantom data: images and references are generated."),
     "mask-derived": ("mask-derived", "References are derived from segmentation masks, not set by an expert."),

@@ -43,13 +43,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class RankBar:
-    """One method in the rank plot: its rank, the interval of it, and its tie group (all from 1)."""
+    """One method in the rank plot: rank, the interval of it, and tie group (None for one training), all from 1."""
 
     name: str
     rank: int
     low: int
     high: int
-    group: int
+    group: int | None
 
 
 @dataclass(frozen=True)
@@ -301,7 +301,7 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
         middle = top + row * (i + 0.5)
         parts.append(_text(left - 10, middle + 4, clean(bar.name, 25), "tick end name rankname"))
         parts.append(_line("range", x(bar.low), middle, x(bar.high), middle))
-        parts.append(_text(_WIDTH - 12, middle + 4, str(bar.group), "tick end group"))
+        parts.append(_text(_WIDTH - 12, middle + 4, str(bar.group or "–"), "tick end group"))
         parts.append(
             Markup('<circle class="dot" cx="{}" cy="{}" r="4"><title>{}</title></circle>').format(
                 number(x(bar.rank)),
@@ -311,7 +311,8 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
         )
     parts.append(_text(left - 10, top - 8, "rank", "label end"))
     parts.append(_text(_WIDTH - 12, top - 8, "group", "label end"))
-    said = f"{n} methods in {max((b.group for b in bars), default=0)} tie groups; the table holds ranks and intervals."
+    n_groups = max((b.group or 0 for b in bars), default=0)
+    said = f"{n} methods in {n_groups} tie groups; the table holds ranks and intervals."
     return _svg(key, (_WIDTH, bottom + 6), title, said, parts)
 
 

@@ -23,6 +23,7 @@ from dgmld_bench.leaderboard.reported import FILE as REPORTED
 from dgmld_bench.leaderboard.revisions import Change, find_commit, list_changes, merge_base, read_blob
 from dgmld_bench.leaderboard.site import render
 from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, MAX_SIDECAR_BYTES, SIDECAR, find_faults, place_of
+from dgmld_bench.leaderboard.tables import interval_text
 from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.splits import get_split, get_track
 from dgmld_bench.text import clean, code_span, markdown, table_head, table_row
@@ -213,8 +214,7 @@ def _scores(rows: Sequence[tuple[str, Row]]) -> list[str]:
         for split, row in scored:
             assert row.average is not None
             spread = "" if row.average.std is None else f" ± {row.average.std:.2f}"
-            interval = "–" if row.interval_mm is None else "{:.2f} – {:.2f}".format(*row.interval_mm)
-            cells = [f"`{split}`", f"{row.average.mean:.2f}{spread}", interval]
+            cells = [f"`{split}`", f"{row.average.mean:.2f}{spread}", interval_text(row)]
             cells += ["–" if v is None else f"{v.mean:.1f} %" for v in row.sdr]
             cells += ["–" if row.p95 is None else f"{row.p95.mean:.2f}", _rank(row)]
             lines.append(table_row(cells))
@@ -241,4 +241,4 @@ def _changes_of_ranks(before: TrackBoard, after: TrackBoard, new: str) -> list[s
 
 
 def _rank(row: Row) -> str:
-    return f"{row.rank.rank} ({row.rank.low}–{row.rank.high}), group {row.rank.group}" if row.rank else "–"
+    return f"{row.rank.rank} ({row.rank.low}–{row.rank.high}), group {row.rank.group or '–'}" if row.rank else "–"

@@ -16,6 +16,7 @@ from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_text
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.score import PROTOCOL, Score
+from dgmld_bench.scoring.statistics import TrainingSpread, training_spread
 from dgmld_bench.splits import get_split
 
 Array = NDArray[np.float64]
@@ -98,6 +99,16 @@ def find_record(root: Path, split: str, name: str) -> Record:
             f"{PROTOCOL}; build the board where the reference is on disk"
         )
     return record
+
+
+def board_spread(root: Path, split: str) -> TrainingSpread:
+    """Return how much trainings differ on a split, as the verified errors of its rows show."""
+    records = [
+        read_record(path)
+        for path in sorted((root / ERRORS / get_split(split).track).glob(f"*/{split}.json"))
+        if path.parent.name != ANNOTATOR
+    ]
+    return training_spread([r.errors.errors_mm for r in records if r.protocol == PROTOCOL])
 
 
 def record_of(score: Score, submission_sha256: str) -> Record:

@@ -58,7 +58,7 @@ def _named(track: TrackBoard, split: SplitBoard, row: Row) -> dict[str, str | in
     named = (track.track.name, split.split.name, row.kind, row.id, _cell(row.method), _cell(row.backbone))
     line: dict[str, str | int] = dict(zip(_NAMED, (*named, row.selection or "", len(row.seeds) or ""), strict=True))
     if row.rank:
-        line |= zip(_RANKED, (row.rank.rank, row.rank.low, row.rank.high, row.rank.group), strict=True)
+        line |= zip(_RANKED, (row.rank.rank, row.rank.low, row.rank.high, row.rank.group or ""), strict=True)
     sha256 = row.submission.sha256 if row.submission else ""
     return line | {
         "flags": " ".join(row.flags),
@@ -111,9 +111,11 @@ def readme(board: Board) -> str:
         "of measured and of *reported* rows each. *Reported* rows are printed in the paper and never ranked.",
         f"Scoring protocol {board.protocol}: `docs/protocol.md`.",
         "",
-        "Beside a *rank* stands its 95 % interval: cases and seeds drawn anew. A *group* holds its first method and",
-        "those behind it that are not surely worse. Ranks are counted within a selection: `source-val` is",
-        "strict domain generalisation, `target-val` the paper's protocol.",
+        "Beside a *rank* stands its 95 % interval: behind what is surely better, before what is surely worse. A",
+        "*group* is a run of neighbours in the ranking of which no two are told apart; it ends before the first that",
+        "is surely worse than one of it. Of one training nothing is sure: such a row has no group, and its interval is",
+        "of this training. Ranks are counted within a selection: `source-val` is strict domain generalisation,",
+        "`target-val` the paper's protocol.",
         "",
     ]
     for track in board.tracks:
@@ -170,13 +172,13 @@ def _ranks(split: SplitBoard, track: TrackBoard) -> list[str]:
         one = row.submission
         cells = [
             f"{rank.rank} ({rank.low}–{rank.high})" if rank else _KIND_NOTE.get(row.kind, "–"),
-            str(rank.group) if rank else "–",
+            str(rank.group or "–") if rank else "–",
             markdown(row.name),
             markdown(row.backbone) or "–",
             row.selection or "–",
             str(len(row.seeds)) if row.kind != "annotator" else "–",
             _shown(row.average, bool(rank and rank.rank == 1)),
-            "–" if row.interval_mm is None else f"{row.interval_mm[0]:.2f} – {row.interval_mm[1]:.2f}",
+            interval_text(row),
             *(_shown(v, False, 1) for v in row.sdr),
             _shown(row.p95, False),
             *([_shown(row.gap, False)] if has_gap else []),
@@ -187,6 +189,14 @@ def _ranks(split: SplitBoard, track: TrackBoard) -> list[str]:
         ]
         lines.append(table_row(cells))
     return [*lines, ""]
+
+
+def interval_text(row: Row) -> str:
+    """Return the interval of a row's Average, and whether it is of one training."""
+    if row.interval_mm is None:
+        return "–"
+    low, high = row.interval_mm
+    return f"{low:.2f} – {high:.2f}" + (" (this training)" if "one-training" in row.flags else "")
 
 
 def _shown(value: Value | None, best: bool, digits: int = 2) -> str:

@@ -17,7 +17,7 @@ from dgmld_bench.leaderboard.figures import Panel, curve_of, panels
 from dgmld_bench.leaderboard.layouts import Layout, Line, layouts
 from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, Submission, TrackBoard, Value
 from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
-from dgmld_bench.scoring.statistics import case_means, pairwise_tests
+from dgmld_bench.scoring.statistics import case_means, pairwise
 from dgmld_bench.text import clean, duration, web_link
 
 Array = NDArray[np.float64]
@@ -93,7 +93,7 @@ class Leader:
 
 @dataclass(frozen=True)
 class Lead:
-    """The first tie group of one protocol: the first few by name, how many more, and the Average of the first."""
+    """What nothing surely beats, of one protocol: the first few by name, how many more, and the first's Average."""
 
     protocol: str
     n_ranked: int
@@ -109,6 +109,7 @@ class SplitView:
         self.split = board.split
         self.name = board.split.name
         self.rows = board.rows
+        self._spread = board.spread
         landmark_set = track.track.landmarks
         self.landmarks = landmark_set.titles
         self.biometrics = tuple(b.name for b in landmark_set.biometrics)
@@ -256,10 +257,10 @@ class SplitView:
 
     @property
     def leads(self) -> list[Lead]:
-        """The first tie group of each protocol that ranks anything."""
+        """What nothing surely beats, for each protocol that ranks anything."""
         leads = []
         for group in self.groups:
-            first = [v.row for v in group.rows if v.row.rank and v.row.rank.group == 1]
+            first = [v.row for v in group.rows if v.row.rank and v.row.rank.low == 1]
             if first:
                 named = tuple(Leader(self.labels[row.id], page_of(row)) for row in first[:_LEADERS])
                 more = len(first) - len(named)
@@ -274,17 +275,25 @@ class SplitView:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the comparison page computes with: per seed and case the mean error in micrometres."""
-        p = pairwise_tests([case_means(row.errors_mm) for row in self.comparable if row.errors_mm is not None])
+        """What the comparison page shows: mean errors per case and differences between methods, in micrometres.
+
+        Of each method and those before it: the difference, half the width of its interval, and whether it is sure.
+        """
+        errors = [np.asarray(row.errors_mm) for row in self.comparable]
+        difference, half_width, is_sure = pairwise(errors, self._spread)
         return {
             "landmarks": list(self.landmarks),
-            "p": [[float(f"{v:.4g}") for v in line[:i]] for i, line in enumerate(p)],
+            "pairs": [
+                [[_micrometres(difference[i, j]), _micrometres(half_width[i, j]), int(is_sure[i, j])] for j in range(i)]
+                for i in range(len(errors))
+            ],
             "rows": [
                 {
                     "key": row.id,
                     "name": self.labels[row.id],
                     "href": None if page_of(row) is None else f"../{page_of(row)}",
-                    "runs": [[_micrometres(v) for v in case_means(run[None])] for run in np.asarray(row.errors_mm)],
+                    "once": len(np.asarray(row.errors_mm)) == 1,
+                    "cases": [_micrometres(v) for v in case_means(np.asarray(row.errors_mm))],
                     "landmarks": [None if v is None else round(v.mean, 6) for v in row.landmarks],
                 }
                 for row in self.comparable

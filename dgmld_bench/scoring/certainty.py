@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench.scoring.statistics import resampling_counts
+from dgmld_bench.scoring.parts import resampling_counts
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.scoring.errors_table import ErrorsTable
-from dgmld_bench.scoring.statistics import PairedDifference, holm, paired_difference
+from dgmld_bench.scoring.statistics import PairedDifference, TrainingSpread, holm, paired_difference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ class Comparison:
 
     @property
     def better(self) -> ErrorsTable | None:
-        """The method that interval and test of the difference favour; None where either does not."""
+        """The method that the difference surely favours, if any."""
         return (self.a if self.overall.difference_mm < 0 else self.b) if self.overall.is_sure else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,8 +42,15 @@ class Comparison:
         }
 
 
-def compare(a: ErrorsTable, b: ErrorsTable) -> Comparison:
+def compare(a: ErrorsTable, b: ErrorsTable, spread: TrainingSpread | None = None) -> Comparison:
     """Compare two methods on the points that every run of both predicts; the result holds these points only.
+
+    Parameters
+    ----------
+    a, b : ErrorsTable
+    spread : TrainingSpread, optional
+        How much trainings differ on the split, where the board knows; by default what these two methods show. Single
+        landmarks differ otherwise, and are always compared by themselves.
 
     Raises
     ------
@@ -70,7 +77,7 @@ def compare(a: ErrorsTable, b: ErrorsTable) -> Comparison:
     }
     adjusted = holm([d.p for d in single.values()])
     per_landmark = {name: replace(d, p=float(p)) for (name, d), p in zip(single.items(), adjusted, strict=True)}
-    return Comparison(a, b, paired_difference(a.errors_mm, b.errors_mm), per_landmark)
+    return Comparison(a, b, paired_difference(a.errors_mm, b.errors_mm, spread), per_landmark)
 
 
 def draw_comparison(comparison: Comparison) -> Figure:

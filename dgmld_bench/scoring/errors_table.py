@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.scoring import metrics
-from dgmld_bench.scoring.statistics import bootstrap_interval, case_means
+from dgmld_bench.scoring.statistics import average_interval, case_means
 
 Array = NDArray[np.float64]
 
@@ -72,8 +72,8 @@ class ErrorsTable:
 
     @cached_property
     def interval_mm(self) -> tuple[float, float] | None:
-        """95 % bootstrap interval of the seed-averaged Average, by case and seed; None for a single case."""
-        return bootstrap_interval(self.errors_mm)
+        """95 % interval of the seed-averaged Average, over cases and trainings; None for a single case."""
+        return average_interval(self.errors_mm)
 
     def of_cases(self, cases: Sequence[str]) -> ErrorsTable:
         """Return the table of these cases only, in the order given."""

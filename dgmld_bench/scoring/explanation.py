@@ -23,7 +23,7 @@ from dgmld_bench.scoring.parts import (
 )
 from dgmld_bench.scoring.people import AgainstPeople, against_people
 from dgmld_bench.scoring.score import Reference, Score, load_reference, score_against
-from dgmld_bench.scoring.statistics import bootstrap_interval
+from dgmld_bench.scoring.statistics import average_interval
 from dgmld_bench.splits import get_track
 
 Array = NDArray[np.float64]
@@ -224,7 +224,7 @@ def _summary(per_seed: Array, values: Array) -> dict[str, Any]:
     return {
         "mean": float(per_seed.mean()),
         "std": float(per_seed.std()) if len(per_seed) > 1 else None,
-        "ci95": _pair(bootstrap_interval(values)),
+        "ci95": _pair(average_interval(values)),
     }
 
 

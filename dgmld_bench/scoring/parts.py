@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench.scoring.statistics import resampling_counts
-
 Array = NDArray[np.float64]
 
 MISS_SIGMAS = 5.0
@@ -24,6 +22,7 @@ MIN_CASES = 8
 """With fewer cases of a landmark nothing is said about its offset: chance looks like one."""
 N_FOLDS = 20
 N_RESAMPLES = 2_000
+_SEED = 20_250_225
 
 _MEDIAN_DISTANCE = {2: 1.1774100225154747, 3: 1.5381722544550522}
 """Median length of a vector of 2 or 3 independent standard normal numbers (square root of the median of chi²)."""
@@ -113,6 +112,15 @@ def errors_without_offset(differences_mm: ArrayLike, floor_mm: ArrayLike = MISS_
         offset, *_ = _offset(values[:, ~inside], floor_mm, least=MIN_CASES - 1)
         errors[:, inside] = np.sqrt(_square(values[:, inside] - offset[:, None]))
     return np.where(enough[:, None], errors, np.nan)
+
+
+def resampling_counts(n: int, n_resamples: int, *, stream: int = 0) -> Array:
+    """Return how often each of ``n`` things is drawn in each bootstrap resample, ``(resample, n)``; always the same.
+
+    A resample draws ``n`` times with replacement. What does not vary together must not be drawn from the same stream.
+    """
+    rng = np.random.default_rng([_SEED, stream])
+    return rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
 
 
 def offset_intervals(differences_mm: ArrayLike, parts: Parts, *, level: float = 0.95) -> Array:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-PROTOCOL = 1
+PROTOCOL = 2
 ALLOW_MISSING = ", or pass allow_missing=True to count it as misses."
 N_SEEDS = 3
 """Runs that the protocol asks for."""
@@ -205,7 +205,7 @@ class Score:
 
     @property
     def interval_mm(self) -> tuple[float, float] | None:
-        """95 % bootstrap interval of the seed-averaged Average, by case and seed; None for a single case."""
+        """95 % interval of the seed-averaged Average, over cases and trainings; None for a single case."""
         return self.errors.interval_mm
 
     @cached_property
@@ -431,7 +431,8 @@ def _notes(reference: Reference, n_missing: int, n_expected: int, n_seeds: int) 
             "the cases that have the point" + (f", and the Average is without {', '.join(never)}" if never else "")
         )
     if n_seeds < N_SEEDS:
-        notes.append(f"{n_seeds} of {N_SEEDS} seeds")
+        alone = ": the interval is of this training, and says nothing of another" if n_seeds == 1 else ""
+        notes.append(f"{n_seeds} of {N_SEEDS} seeds{alone}")
     return tuple(notes)
 
 

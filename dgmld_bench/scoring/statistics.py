@@ -1,113 +1,101 @@
-"""Intervals and tests that respect how the errors arose: landmarks of a case are correlated, seeds are few.
+"""Intervals and tests that respect how the errors arose: landmarks of a case are correlated, trainings are few.
 
-Resampling is by case, so that all landmarks of a case go together (cluster bootstrap: Field and Welsh, J. R. Stat.
-Soc. B 69, 2007), and by seed where a method has several runs. Intervals are percentile intervals, which are somewhat
-too short where cases or seeds are few. The same arguments give the same numbers: every resample comes from one fixed
-seed.
+Two things are drawn by chance: the cases, which are the same for every method, and each method's trainings (seeds). The
+variance of an Average has a part from each, in closed form from a table of runs and cases. A part that rests on few
+draws is widened by the quantile of its own t distribution (Cochran and Cox, Experimental Designs, 1957, section 4.14):
+with three trainings that is 4.3 instead of 2. How much the trainings of a method differ is hard to tell from three of
+them, and easier from those of all methods together: these variances are drawn together by as much as they agree (Smyth,
+Stat. Appl. Genet. Mol. Biol. 3, 2004). ``python -m benchmarks statistics`` shows what the rules keep of their promise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.scoring.metrics import mean_radial_error
 
 Array = NDArray[np.float64]
 
-N_RESAMPLES = 10_000
+ALPHA = 0.05
+"""Level of every interval and test."""
 DIGITS = 9
 """Decimals, in millimetres, to which errors are told apart: what lies below depends on the order of a sum."""
 
-_SEED = 20_250_225
+
+# --- One method ----------------------------------------------------------------------------------------------------
 
 
-def resampling_counts(n: int, n_resamples: int = N_RESAMPLES, *, stream: int = 0) -> Array:
-    """Return how often each of ``n`` things is drawn in each bootstrap resample, ``(resample, n)``.
+class Runs:
+    """The errors of one method, ``(seed, case, landmark)``, as a table of what each run and case adds to the Average.
 
-    A resample draws ``n`` times with replacement. Streams are independent of each other: what does not vary together
-    (cases, the seeds of one method, the seeds of another) must not be drawn from the same one.
+    A case adds the deviations of its errors from the landmarks' means, so that points without a value weigh nothing and
+    the mean of a run's row is that run's Average. A run without any value is left out.
     """
-    rng = np.random.default_rng([_SEED, stream])
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
-    counts.setflags(write=False)
-    return counts
+
+    def __init__(self, errors_mm: ArrayLike) -> None:
+        array = np.asarray(errors_mm, dtype=np.float64)
+        array = array[~np.isnan(array).all(axis=(1, 2))]
+        if not np.isnan(array).any():
+            self.table = array.mean(axis=2)  # (seed, case)
+            return
+        present = ~np.isnan(array)
+        number = present.sum(axis=1)  # (seed, landmark)
+        counted = np.maximum(number, 1)
+        filled = np.where(present, array, 0.0)
+        means = filled.sum(axis=1) / counted
+        share = np.where(present, array - means[:, None], 0.0) / counted[:, None]
+        n_landmarks = (number > 0).sum(axis=1)[:, None]
+        average = means.sum(axis=1, keepdims=True) / n_landmarks
+        self.table = average + share.sum(axis=2) * array.shape[1] / n_landmarks
+
+    @property
+    def n_seeds(self) -> int:
+        """How many trainings."""
+        return len(self.table)
+
+    @cached_property
+    def cases(self) -> Array:
+        """The mean over runs, ``(case,)``."""
+        return np.asarray(self.table.mean(axis=0))
+
+    @cached_property
+    def average(self) -> float:
+        """The mean over runs, in millimetres."""
+        return float(self.cases.mean())
+
+    @cached_property
+    def between(self) -> float:
+        """Variance of the Averages of single runs: trainings differ, and so do single predictions; 0 for one run."""
+        return float(self.table.mean(axis=1).var(ddof=1)) if self.n_seeds > 1 else 0.0
+
+    @cached_property
+    def within(self) -> float:
+        """What single predictions alone, case by case, contribute to :attr:`between`."""
+        n_seeds, n_cases = self.table.shape
+        if n_seeds < 2 or n_cases < 2:
+            return 0.0
+        rest = self.table - self.cases - self.table.mean(axis=1, keepdims=True) + self.average
+        return float((rest**2).sum()) / ((n_seeds - 1) * (n_cases - 1) * n_cases)
 
 
-_case_counts = lru_cache(maxsize=4)(resampling_counts)  # the same cases for every method of a split
+def _half_width(variances: Array, dfs: Array, level: float = ALPHA) -> Array:
+    """Return half the width of an interval from the parts of a variance and their degrees of freedom, ``(part, ...)``.
 
-
-def resampled_means(errors: ArrayLike, counts: Array) -> Array:
-    """Return the Average (mean of per-landmark means) of each resample of the cases.
-
-    Parameters
-    ----------
-    errors : array, shape (..., case, landmark)
-        NaN where missing.
-    counts : array, shape (resample, case)
-
-    Returns
-    -------
-    array, shape (..., resample)
-        NaN for a resample in which no case has a value.
+    The standard error is widened by the mean of the parts' t quantiles, weighted by the parts.
     """
-    array = np.asarray(errors, dtype=np.float64)
-    present = ~np.isnan(array)
-    if present.all():  # the mean of landmark means is the mean of case means
-        return np.asarray(array.mean(axis=-1) @ counts.T / array.shape[-2])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        per_landmark = (counts @ np.where(present, array, 0.0)) / (counts @ present.astype(np.float64))
-    drawn = ~np.isnan(per_landmark)
-    total = np.where(drawn, per_landmark, 0.0).sum(axis=-1)
-    number = drawn.sum(axis=-1)
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    from scipy.special import stdtrit
 
-
-def bootstrap_averages(errors_mm: ArrayLike, n_resamples: int = N_RESAMPLES, *, method: int = 0) -> Array:
-    """Return the seed-averaged Average of each resample of cases and seeds, ``(resample,)``.
-
-    Calls with the same number of cases resample the same cases, so that methods can be compared resample by resample.
-    The seeds of two methods have nothing in common: give each method a number of its own.
-
-    Parameters
-    ----------
-    errors_mm : array, shape (seed, case, landmark)
-        A run without any value is left out.
-    n_resamples : int
-    method : int
-        Which method this is, where several are compared.
-    """
-    array = np.asarray(errors_mm, dtype=np.float64)
-    array = array[~np.isnan(array).all(axis=(1, 2))]
-    n_seeds, n_cases = array.shape[:2]
-    means = resampled_means(array, _case_counts(n_cases, n_resamples))  # (seed, resample)
-    weights = resampling_counts(n_seeds, n_resamples, stream=1 + method).T / n_seeds
-    return np.asarray((means * weights).sum(axis=0))
-
-
-def bootstrap_interval(errors_mm: ArrayLike, *, level: float = 0.95) -> tuple[float, float] | None:
-    """Return the percentile bootstrap interval of the seed-averaged Average MRE, resampling cases and seeds.
-
-    Parameters
-    ----------
-    errors_mm : array, shape (seed, case, landmark)
-    level : float
-
-    Returns
-    -------
-    (low, high) or None
-        None for a single case, which says nothing about others, also where the others have no value.
-    """
-    array = np.asarray(errors_mm, dtype=np.float64)
-    if (~np.isnan(array)).any(axis=(0, 2)).sum() < 2:
-        return None
-    low, high = np.nanquantile(bootstrap_averages(array), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    known, place = np.unique(dfs, return_inverse=True)  # few: quantiles are what costs time
+    quantiles = stdtrit(known, 1 - level / 2)[place.reshape(np.shape(dfs))]
+    total = variances.sum(axis=0)
+    return np.divide(
+        (variances * quantiles).sum(axis=0), np.sqrt(total), out=np.zeros(np.shape(total)), where=total > 0
+    )
 
 
 def case_means(errors_mm: ArrayLike) -> Array:
@@ -122,8 +110,104 @@ def case_means(errors_mm: ArrayLike) -> Array:
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
 
-ALPHA = 0.05
-"""Significance level of every paired test."""
+# --- Trainings, and the interval of one method ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TrainingSpread:
+    """How much the trainings of one method differ, as learnt from several methods.
+
+    Attributes
+    ----------
+    variance : float
+        Of the Averages of a method's runs, as a share of their squared mean: larger errors vary more.
+    df : float
+        How many degrees of freedom that is worth for one more method: infinite where the methods agree about it, and
+        0 where nothing is known.
+    known : float
+        Degrees of freedom of all methods together: nothing can be known better than that.
+    """
+
+    variance: float = 0.0
+    df: float = 0.0
+    known: float = 0.0
+
+    def of(self, runs: Runs) -> tuple[float, float]:
+        """Return the variance of a method's Average over trainings, and its degrees of freedom.
+
+        What single predictions add to it is in the variance over cases already, and subtracted: all of it with many
+        degrees of freedom, none with two (by as much the mean of an inverse chi-squared is too high).
+        """
+        own_df = runs.n_seeds - 1.0
+        relative = runs.between / runs.average**2 if runs.average else 0.0
+        if np.isinf(self.df):
+            relative = self.variance
+        elif self.df + own_df > 0:
+            relative = (self.df * self.variance + own_df * relative) / (self.df + own_df)
+        df = max(min(self.df + own_df, max(self.known, own_df)), 1.0)
+        predictions = max(1 - 2 / df, 0.0) * runs.within
+        return max(relative * runs.average**2 - predictions, 0.0) / runs.n_seeds, df
+
+
+def average_interval(errors_mm: ArrayLike) -> tuple[float, float] | None:
+    """Return the 95 % interval of the seed-averaged Average MRE, over cases and trainings; of one run, over cases.
+
+    Errors are positive and skewed: the interval is symmetric on a logarithmic scale.
+
+    Parameters
+    ----------
+    errors_mm : array, shape (seed, case, landmark)
+
+    Returns
+    -------
+    (low, high) or None
+        None for a single case, which says nothing about others, also where the others have no value.
+    """
+    array = np.asarray(errors_mm, dtype=np.float64)
+    array = array[:, ~np.isnan(array).all(axis=(0, 2))]
+    n_cases = array.shape[1]
+    if n_cases < 2:
+        return None
+    runs = Runs(array)
+    parts = [(runs.cases.var(ddof=1) / n_cases, n_cases - 1.0)]
+    if runs.n_seeds > 1:
+        parts.append(TrainingSpread().of(runs))
+    variances, dfs = np.array(parts).T
+    factor = float(np.exp(_half_width(variances, dfs) / runs.average)) if runs.average else 1.0
+    return runs.average / factor, runs.average * factor
+
+
+def training_spread(errors_mm: Iterable[ArrayLike]) -> TrainingSpread:
+    """Learn from several methods how much trainings differ.
+
+    Their relative variances are taken as drawn from a scaled inverse chi-squared distribution, whose scale and degrees
+    of freedom follow from mean and variance of their logarithms (Smyth 2004, section 6.2).
+
+    Parameters
+    ----------
+    errors_mm : arrays, shape (seed, case, landmark)
+        One per method. Those of one run say nothing, nor do runs that are copies of each other.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import digamma, polygamma
+
+    runs = [Runs(e) for e in errors_mm]
+    runs = [r for r in runs if r.n_seeds > 1 and r.average and r.between > 10.0 ** (-2 * DIGITS)]
+    if not runs:
+        return TrainingSpread()
+    relative = np.array([r.between / r.average**2 for r in runs])
+    half = np.array([r.n_seeds - 1 for r in runs]) / 2
+    known = float(2 * half.sum())
+    logs = np.log(relative) - digamma(half) + np.log(half)
+    excess = logs.var(ddof=1) - polygamma(1, half).mean() if len(runs) > 1 else 0.0
+    if excess <= 0:  # they differ no more than chance makes them
+        return TrainingSpread(float((relative * half).sum() / half.sum()), np.inf, known)
+    # polygamma falls from infinity to 0
+    prior = np.exp(brentq(lambda log: polygamma(1, np.exp(log)) - excess, -30, 30))
+    return TrainingSpread(float(np.exp(logs.mean() + digamma(prior) - np.log(prior))), 2 * float(prior), known)
+
+
+# --- Two methods -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -135,12 +219,14 @@ class PairedDifference:
     difference_mm : float
         A's Average minus B's, each averaged over its seeds.
     ci95_mm : (float, float) or None
-        Percentile bootstrap: the same cases drawn for both methods, seeds drawn for each. None for a single case.
+        Over cases, the same for both, and over each method's trainings. None for a single case.
     p : float
-        Two-sided Wilcoxon signed-rank test on per-case means; 1 where no case differs.
+        Two-sided, of the hypothesis of no difference: below 5 % where the interval leaves out zero.
     effect_size : float
         Matched-pairs rank-biserial correlation (Kerby 2014) on per-case means, -1 (A is better in every case) to 1.
     n_cases : int
+    n_trainings : (int, int)
+        Of A and of B. One training says nothing of the next: then interval and p are of these trainings alone.
     """
 
     difference_mm: float
@@ -148,15 +234,15 @@ class PairedDifference:
     p: float
     effect_size: float
     n_cases: int
+    n_trainings: tuple[int, int]
 
     @property
     def is_sure(self) -> bool:
-        """Whether the interval leaves out zero and the test is significant: one is soon deceived, both seldom are."""
-        low, high = self.ci95_mm or (0.0, 0.0)
-        return self.p < ALPHA and (high < 0 or low > 0)
+        """Whether the methods are told apart; never with a single training of either."""
+        return self.p < ALPHA and min(self.n_trainings) > 1
 
 
-def paired_difference(a_mm: ArrayLike, b_mm: ArrayLike) -> PairedDifference:
+def paired_difference(a_mm: ArrayLike, b_mm: ArrayLike, spread: TrainingSpread | None = None) -> PairedDifference:
     """Compare two methods on the same cases.
 
     Parameters
@@ -164,6 +250,8 @@ def paired_difference(a_mm: ArrayLike, b_mm: ArrayLike) -> PairedDifference:
     a_mm, b_mm : array, shape (seed, case, landmark)
         The same cases and landmarks in the same order, any number of seeds. A point that any run of either method
         lacks is left out of both.
+    spread : TrainingSpread, optional
+        What is known of trainings; by default what these two methods show.
 
     Raises
     ------
@@ -175,15 +263,112 @@ def paired_difference(a_mm: ArrayLike, b_mm: ArrayLike) -> PairedDifference:
     if lacking.all():
         raise DataError("no point is predicted by every run of both methods")
     a, b = (np.where(lacking, np.nan, e)[:, ~np.all(lacking, axis=1)] for e in (a, b))
-    per_case = (case_means(a) - case_means(b)).round(DIGITS)
+    pairs = Pairs([Runs(a), Runs(b)], training_spread([a, b]) if spread is None else spread)
+    difference = pairs.difference[0, 1]
     interval = None
-    if len(per_case) > 1:
-        resampled = bootstrap_averages(a, method=0) - bootstrap_averages(b, method=1)
-        low, high = np.nanquantile(resampled, [0.025, 0.975])
-        interval = float(low), float(high)
-    difference = float(mean_radial_error(a).mean() - mean_radial_error(b).mean())
-    p = float(_wilcoxon(per_case[:, None])[0])
-    return PairedDifference(difference, interval, p, _rank_biserial(per_case), len(per_case))
+    if pairs.n_cases > 1:
+        half = pairs.half_widths()[0, 1]
+        interval = float(difference - half), float(difference + half)
+    return PairedDifference(
+        difference_mm=float(difference),
+        ci95_mm=interval,
+        p=pairs.p_of_first(),
+        effect_size=_rank_biserial((case_means(a) - case_means(b)).round(DIGITS)),
+        n_cases=pairs.n_cases,
+        n_trainings=(len(a), len(b)),
+    )
+
+
+class Pairs:
+    """All differences between methods whose errors have values at the same points; arrays are ``(method, method)``."""
+
+    def __init__(self, runs: Sequence[Runs], spread: TrainingSpread) -> None:
+        cases = np.stack([r.cases for r in runs])  # (method, case)
+        n, self.n_cases = cases.shape
+        averages = np.array([r.average for r in runs])
+        self.difference = (averages[:, None] - averages).round(DIGITS)
+        self.repeated = np.array([r.n_seeds > 1 for r in runs])
+        of_trainings = np.array([spread.of(r) if r.n_seeds > 1 else (0.0, 1.0) for r in runs])
+        deviations = cases - averages[:, None]
+        products = deviations @ deviations.T
+        squares = np.diag(products)
+        paired = np.maximum(squares[:, None] + squares - 2 * products, 0.0)
+        paired[paired < 10.0 ** (-2 * DIGITS) * self.n_cases] = 0.0  # equal but for the order of sums
+        of_cases = paired / max(self.n_cases * (self.n_cases - 1), 1)
+        variance, df = (np.repeat(v[:, None], n, axis=1) for v in of_trainings.T)
+        self.variances = np.stack([of_cases, variance, variance.T])
+        self.dfs = np.stack([np.full((n, n), max(self.n_cases - 1.0, 1.0)), df, df.T])
+
+    def half_widths(self, level: float = ALPHA) -> Array:
+        """Return half the widths of the intervals of the differences."""
+        return _half_width(self.variances, self.dfs, level)
+
+    def p_of_first(self) -> float:
+        """Return the two-sided p of the difference of the first two: the level whose interval just holds zero."""
+        from scipy.optimize import brentq
+
+        difference = abs(self.difference[0, 1])
+        variances, dfs = self.variances[:, 0, 1], self.dfs[:, 0, 1]
+        if difference == 0 or self.n_cases < 2:
+            return 1.0
+        if variances.sum() == 0:
+            return 0.0
+
+        def over(log_level: float) -> float:
+            return float(_half_width(variances, dfs, np.exp(log_level))) - float(difference)
+
+        lowest = -30.0
+        return float(np.exp(brentq(over, lowest, 0.0))) if over(lowest) > 0 else 0.0
+
+    def surely_lower(self, level: float = ALPHA) -> NDArray[np.bool_]:
+        """Return which method surely has a lower Average than which, all pairs taken together (Holm)."""
+        possible = self.repeated[:, None] & self.repeated & ~np.eye(len(self.repeated), dtype=bool)
+        sure = np.zeros_like(possible)
+        n_pairs = int(possible.sum()) // 2
+        while self.n_cases > 1:
+            n_left = max(n_pairs - int(sure.sum()), 1)
+            found = possible & (-self.difference > self.half_widths(level / n_left))
+            if (found == sure).all():
+                break
+            sure = found
+        return sure
+
+
+def pairwise(errors_mm: Sequence[ArrayLike], spread: TrainingSpread) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Compare every method with every other as :func:`paired_difference` does, many at once.
+
+    Returns
+    -------
+    difference, half_width : array, shape (method, method)
+        Row minus column, and half the width of its interval; NaN where two have no point or no two cases in common.
+    is_sure : bool array, shape (method, method)
+    """
+    methods = [np.asarray(e, dtype=np.float64) for e in errors_mm]
+    n = len(methods)
+    difference, half_width = np.full((2, n, n), np.nan)
+    lacking: list[NDArray[np.bool_]] = [np.asarray(np.isnan(e).any(axis=0)) for e in methods]
+    alike: dict[bytes, list[int]] = {}
+    for i, points in enumerate(lacking):
+        alike.setdefault(points.tobytes(), []).append(i)
+    for members in alike.values():  # those that have the same points
+        gone = lacking[members[0]]
+        if not gone.all():
+            present = ~gone.all(axis=1)
+            kept = [np.where(gone, np.nan, methods[i])[:, present] for i in members]
+            pairs = Pairs([Runs(e) for e in kept], spread)
+            difference[np.ix_(members, members)] = pairs.difference
+            if pairs.n_cases > 1:
+                half_width[np.ix_(members, members)] = pairs.half_widths()
+    for i in range(n):
+        for j in range(i):
+            common = ~(lacking[i] | lacking[j])
+            if common.any() and not np.array_equal(lacking[i], lacking[j]):
+                found = paired_difference(methods[i], methods[j], spread)
+                difference[i, j], difference[j, i] = found.difference_mm, -found.difference_mm
+                if found.ci95_mm is not None:
+                    half_width[i, j] = half_width[j, i] = (found.ci95_mm[1] - found.ci95_mm[0]) / 2
+    repeated = np.array([len(e) > 1 for e in methods])
+    return difference, half_width, (np.abs(difference) > half_width) & repeated[:, None] & repeated
 
 
 def _rank_biserial(differences: ArrayLike) -> float:
@@ -202,22 +387,6 @@ def _rank_biserial(differences: ArrayLike) -> float:
     return float((ranks * np.sign(values)).sum() / ranks.sum()) if values.size else 0.0
 
 
-def _wilcoxon(differences: Array) -> Array:
-    """Return the two-sided p of each column of ``(case, pair)``; zeros and NaN left out, 1 where nothing remains."""
-    from scipy.stats import wilcoxon
-
-    p = np.ones(differences.shape[1])
-    counted = ~np.isnan(differences) & (differences != 0)
-    # One tie makes scipy approximate the p of the whole array: only columns without any go together.
-    tied = (np.diff(np.sort(np.abs(differences), axis=0), axis=0) == 0).any(axis=0)
-    whole = counted.all(axis=0) & ~tied
-    if whole.any():
-        p[whole] = wilcoxon(differences[:, whole]).pvalue
-    for column in np.flatnonzero(~whole & counted.any(axis=0)):
-        p[column] = wilcoxon(differences[counted[:, column], column]).pvalue
-    return p
-
-
 def holm(p_values: ArrayLike) -> Array:
     """Return Holm's step-down adjusted p-values, in the order given.
 
@@ -230,93 +399,3 @@ def holm(p_values: ArrayLike) -> Array:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Which order of methods the data support; all in the order in which the methods were given.
-
-    Attributes
-    ----------
-    rank : array of int, shape (method,)
-        1 is the lowest Average; equal Averages share a rank.
-    low, high : array of int, shape (method,)
-        Ends of the 95 % bootstrap interval of the rank.
-    group : array of int, shape (method,)
-        Tie groups: 1 holds the best method and every method that is not surely worse, 2 the best of the others and
-        those not surely worse than that one, and so on. Surely worse: the paired bootstrap interval of the difference
-        lies above zero, and the paired test is significant after Holm's correction over the methods compared with the
-        group's first. (Over all pairs, with 13 cases nothing could be significant among 21 methods.)
-    """
-
-    rank: NDArray[np.int_]
-    low: NDArray[np.int_]
-    high: NDArray[np.int_]
-    group: NDArray[np.int_]
-
-
-def rank_methods(errors_mm: Sequence[ArrayLike], *, n_resamples: int = N_RESAMPLES) -> Ranking:
-    """Rank methods by their Average, and say how sure the ranks are.
-
-    Parameters
-    ----------
-    errors_mm : sequence of arrays, shape (seed, case, landmark)
-        One per method; the same cases in the same order, any number of seeds.
-
-    Returns
-    -------
-    Ranking
-    """
-    from scipy.stats import rankdata
-
-    methods = [np.asarray(e, dtype=np.float64) for e in errors_mm]
-    n = len(methods)
-    averages = np.array([mean_radial_error(e).mean() for e in methods]).round(DIGITS)
-    order = np.argsort(averages, kind="stable")
-    rank = 1 + (averages < averages[:, None]).sum(axis=1)
-    resampled = np.stack([bootstrap_averages(e, n_resamples, method=i) for i, e in enumerate(methods)], axis=1)
-    resampled = resampled.round(DIGITS)  # (resample, method)
-    ordered = np.nan_to_num(resampled, nan=np.inf)  # without a value: last
-    best, worst = (rankdata(ordered, ends, axis=1) for ends in ("min", "max"))  # methods that tie share these ranks
-    low = np.quantile(best, 0.025, axis=0, method="nearest").astype(int)
-    high = np.quantile(worst, 0.975, axis=0, method="nearest").astype(int)
-    means = np.stack([case_means(e) for e in methods], axis=1)  # (case, method)
-    group = np.zeros(n, dtype=int)
-    while not group.all():
-        first, *others = (m for m in order if not group[m])
-        group[first] = number = group.max() + 1
-        p = holm(_wilcoxon((means[:, others] - means[:, [first]]).round(DIGITS)))
-        lowest = np.nanquantile(resampled[:, others] - resampled[:, [first]], 0.025, axis=0)
-        surely_worse = (p < ALPHA) & (lowest > 0)
-        group[np.array(others, dtype=int)[~surely_worse]] = number
-    return Ranking(rank, np.minimum(low, rank), np.maximum(high, rank), group)
-
-
-def pairwise_tests(means_mm: Sequence[ArrayLike]) -> Array:
-    """Return Wilcoxon p-values between all methods, ``(method, method)``, symmetric, 1 on the diagonal.
-
-    Parameters
-    ----------
-    means_mm : sequence of arrays, shape (case,)
-    """
-    n = len(means_mm)
-    result = np.ones((n, n))
-    rows, columns = np.tril_indices(n, -1)
-    if rows.size:
-        values = np.asarray(means_mm, dtype=np.float64)
-        result[rows, columns] = result[columns, rows] = _wilcoxon((values[rows] - values[columns]).T.round(DIGITS))
-    return result
-
-
-def rank_agreement(averages_a: ArrayLike, averages_b: ArrayLike) -> float | None:
-    """Return Kendall's tau (b) between the rankings of the same methods on two splits; None for fewer than two.
-
-    >>> rank_agreement([1.0, 2.0, 3.0], [1.5, 1.7, 9.0])
-    1.0
-    """
-    a, b = np.asarray(averages_a, dtype=np.float64), np.asarray(averages_b, dtype=np.float64)
-    if len(a) < 2:
-        return None
-    from scipy.stats import kendalltau
-
-    return float(kendalltau(a, b).statistic)

@@ -113,34 +113,6 @@ function lighting(table) {
   }
 }
 
-// The interval of `dgmld-bench compare`: cases are drawn once for both methods, seeds for each method apart. Always from
-// the same seed, so that a page says the same thing each time.
-function interval(a, b, resamples = 2000) {
-  let state = 20250225;
-  const draw = (n) => { // mulberry32
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4294967296) * n);
-  };
-  const n = a[0].length;
-  const counts = new Float64Array(n);
-  const drawn = (runs) => {
-    let sum = 0;
-    for (let s = 0; s < runs.length; s++) {
-      const run = runs[draw(runs.length)];
-      for (let i = 0; i < n; i++) sum += counts[i] * run[i];
-    }
-    return sum / runs.length / n;
-  };
-  const differences = Float64Array.from({ length: resamples }, () => {
-    counts.fill(0);
-    for (let i = 0; i < n; i++) counts[draw(n)]++;
-    return drawn(a) - drawn(b);
-  }).sort();
-  return [0.025, 0.975].map((q) => differences[Math.round(q * (resamples - 1))]);
-}
-
 function scatter(pairs, a, b) {
   const size = 400, low = 46, high = size - 12;
   const top = Math.max(...pairs.flat(), 0.1) * 1.05;
@@ -176,20 +148,20 @@ function comparison(root) {
   const show = () => {
     const places = selects.map((select) => Number(select.value));
     const [a, b] = places.map((i) => data.rows[i]);
-    const p = a === b ? 1 : data.p[Math.max(...places)][Math.min(...places)];
-    const present = a.runs[0].map((_, i) => i).filter((i) => [...a.runs, ...b.runs].every((run) => run[i] !== null));
-    if (!present.length) { verdict.textContent = "These two have no case in common."; figure.replaceChildren(); body.replaceChildren(); return; }
-    const [runsA, runsB] = [a, b].map((row) => row.runs.map((run) => present.map((i) => run[i] / 1000)));
-    const pairs = present.map((_, i) => [mean(runsA.map((run) => run[i])), mean(runsB.map((run) => run[i]))]);
+    const [between, half, sure] = a === b ? [0, 0, 0] : data.pairs[Math.max(...places)][Math.min(...places)];
+    const present = a.cases.map((_, i) => i).filter((i) => a.cases[i] !== null && b.cases[i] !== null);
+    if (between === null || !present.length) { verdict.textContent = "These two have no case in common."; figure.replaceChildren(); body.replaceChildren(); return; }
+    const pairs = present.map((i) => [a.cases[i] / 1000, b.cases[i] / 1000]);
     const differences = pairs.map(([u, v]) => u - v);
-    const difference = mean(differences);
-    const [low, high] = interval(runsA, runsB);
+    const difference = (places[0] < places[1] ? -between : between) / 1000; // kept as the later row minus the earlier
+    const [low, high] = [difference - half / 1000, difference + half / 1000];
     const wins = differences.filter((d) => d < 0).length, ties = differences.filter((d) => d === 0).length;
     const [first, second] = difference <= 0 ? [a, b] : [b, a];
-    verdict.replaceChildren(...((low <= 0 && high >= 0) || p >= 0.05
+    const alone = a.once || b.once ? " Of one training nothing is sure: the interval is of these trainings." : "";
+    verdict.replaceChildren(...(!sure
       ? ["The data do not separate ", link(a), " from ", link(b), ": "]
       : [link(first), " has the smaller error than ", link(second), ": "]),
-    `A − B is ${signed(difference)} mm (95 % interval ${signed(low)} to ${signed(high)}), p ${p < 0.0001 ? "< 0.0001" : `= ${p.toFixed(4)}`}; A is better in ${wins} of ${pairs.length} cases${ties ? `, equal in ${ties}` : ""}.`);
+    `A − B is ${signed(difference)} mm (${half === null ? "no interval" : `95 % interval ${signed(low)} to ${signed(high)}`}); A is better in ${wins} of ${pairs.length} cases${ties ? `, equal in ${ties}` : ""}.${alone}`);
     figure.replaceChildren(scatter(pairs, a, b));
     const lines = [["All landmarks", mean(pairs.map((p) => p[0])), mean(pairs.map((p) => p[1]))],
       ...data.landmarks.map((name, k) => [name, ...[a, b].map((row) => row.landmarks[k])])];
