@@ -316,6 +316,36 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
     return _svg(key, (_WIDTH, bottom + 6), title, said, parts)
 
 
+def gap_lines(key: str, rows: Sequence[tuple[str, float | None, float]]) -> Markup:
+    """Draw each method's error in domain (circle) and out of domain (dot), joined by a line: the gap.
+
+    Parameters
+    ----------
+    rows : sequence of (name, in domain or None, out of domain)
+        In millimetres.
+    """
+    step, top, left = 20.0, 30.0, 200.0
+    bottom = top + step * len(rows)
+    x = Scale((0, max(max(out, inside or 0.0) for _, inside, out in rows) * 1.05), (left, _WIDTH - 16))
+    parts: list[Markup] = []
+    for value in x.ticks(6):
+        parts.append(_line("grid", x(value), top, x(value), bottom))
+        parts.append(_text(x(value), top - 8, _tick_text(value), "tick mid"))
+    parts.append(_text(left - 10, top - 8, "mm", "label end"))
+    mark = '<circle class="{}" cx="{}" cy="{}" r="4"><title>{}</title></circle>'
+    for i, (name, inside, out) in enumerate(rows):
+        middle = top + step * (i + 0.5)
+        parts.append(_text(left - 10, middle + 4, clean(name, 25), "tick end name rankname"))
+        if inside is not None:
+            parts.append(_line("range", x(inside), middle, x(out), middle))
+            tip = f"{clean(name, 80)}: {inside:.2f} mm in domain"
+            parts.append(Markup(mark).format("inside", number(x(inside)), number(middle), tip))
+        tip = f"{clean(name, 80)}: {out:.2f} mm out of domain"
+        parts.append(Markup(mark).format("dot", number(x(out)), number(middle), tip))
+    said = f"{len(rows)} methods; the table holds the numbers."
+    return _svg(key, (_WIDTH, bottom + 6), "Error in domain and out of domain", said, parts)
+
+
 def interval_cell(mean: float, interval: tuple[float, float] | None, limits: tuple[float, float]) -> Markup:
     """Draw a value and its interval as a mark for a table cell; what lies outside ``limits`` is left out.
 

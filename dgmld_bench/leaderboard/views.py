@@ -16,6 +16,7 @@ from dgmld_bench.leaderboard import plots
 from dgmld_bench.leaderboard.figures import Panel, curve_of, panels
 from dgmld_bench.leaderboard.layouts import Layout, Line, layouts
 from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, Submission, TrackBoard, Value
+from dgmld_bench.leaderboard.overview import Overview
 from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.scoring.statistics import case_means, pairwise
 from dgmld_bench.text import clean, duration, web_link
@@ -310,6 +311,7 @@ class TrackView:
         self.splits = [SplitView(split, board) for split in board.splits]
         self.layouts: list[Layout] = layouts(board)
         self.panels: list[Panel] = [panel for split in board.splits for panel in panels(split)]
+        self.overview = Overview(board)
         self._agreement = board.agreement
 
     @property

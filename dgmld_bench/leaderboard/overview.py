@@ -1,0 +1,82 @@
+"""The board's own question in one picture and one table per track: in domain, out of domain, the gap between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from dgmld_bench.leaderboard import plots
+from dgmld_bench.leaderboard.model import Row, SplitBoard, TrackBoard, Value
+
+_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method on a split: its Average, and whether its rank may be the first (no method is surely better)."""
+
+    average: Value | None
+    may_lead: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method on the splits of a track.
+
+    ``gap_mm`` is the mean Average of the out-of-domain splits minus that in domain; None where one of them is missing.
+    """
+
+    row: Row
+    cells: tuple[Cell, ...]
+    out_mm: float
+    gap_mm: float | None
+
+
+class Overview:
+    """The methods of one track by its splits, the best out of domain first.
+
+    In domain is the track's test split of the training centre or, where it has none, a validation split of that
+    centre, which is not ranked.
+    """
+
+    def __init__(self, board: TrackBoard) -> None:
+        inside = [s for s in (*board.splits, board.validation) if s is not None and not s.split.out_of_domain][:1]
+        outside = [s for s in board.splits if s.split.out_of_domain and _measured(s)]
+        self.inside = inside
+        self.splits: tuple[SplitBoard, ...] = (*inside, *outside)
+        entries = sorted(_entries(inside, outside), key=lambda e: (e.out_mm, e.row.id)) if outside else []
+        self.entries, self.more = entries[:_SHOWN], len(entries[_SHOWN:])
+
+    def picture(self, key: str) -> Markup:
+        """Return the drawing: a line per method, from its Average in domain to that out of domain."""
+        return plots.gap_lines(f"gap-{key}", [(_name(e.row), _inside(e), e.out_mm) for e in self.entries])
+
+
+def _entries(inside: Sequence[SplitBoard], outside: Sequence[SplitBoard]) -> list[Entry]:
+    found = []
+    by_split = [_measured(s) for s in (*inside, *outside)]
+    for id in sorted(set().union(*by_split[len(inside) :])):
+        rows = [rows.get(id) for rows in by_split]
+        out = [r.average.mean for r in rows[len(inside) :] if r is not None and r.average]
+        if len(out) < len(outside):
+            continue
+        row = next(r for r in rows[len(inside) :] if r is not None)
+        cells = tuple(Cell(None if r is None else r.average, bool(r and r.rank and r.rank.low == 1)) for r in rows)
+        out_mm = sum(out) / len(out)
+        home = cells[0].average if inside else None
+        found.append(Entry(row, cells, out_mm, None if home is None else out_mm - home.mean))
+    return found
+
+
+def _measured(board: SplitBoard) -> dict[str, Row]:
+    return {r.id: r for r in board.rows if r.kind in ("measured", "mean-shape") and "incomplete" not in r.flags}
+
+
+def _inside(entry: Entry) -> float | None:
+    return None if entry.gap_mm is None else entry.out_mm - entry.gap_mm
+
+
+def _name(row: Row) -> str:
+    return row.method if row.backbone == "none" else f"{row.method} · {row.backbone}"

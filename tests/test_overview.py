@@ -1,0 +1,54 @@
+"""The front page's table of methods at home and away, on boards small enough to work out by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from dgmld_bench.leaderboard.model import Rank, Row, SplitBoard, TrackBoard, Value
+from dgmld_bench.leaderboard.overview import Overview
+from dgmld_bench.splits import get_split, get_track
+
+
+def row(name, average, low=None, **changes):
+    rank = None if low is None else Rank(low, low, 9, 1)
+    made = Row(name, "measured", name, "unet", "source-val", Value(average), (), (), (0, 1, 2), rank=rank)
+    return replace(made, **changes)
+
+
+def track(**splits):
+    boards = tuple(
+        SplitBoard(get_split(name), tuple(splits.get(name.replace("-", "_"), ())))
+        for name in ("phantom-source", "phantom-lfc", "phantom-feta")
+    )
+    return Overview(TrackBoard(get_track("phantom"), boards, ()))
+
+
+def test_methods_are_in_the_order_of_their_mean_out_of_domain_with_the_gap():
+    shown = track(
+        phantom_source=[row("a", 1.0, 1), row("b", 2.0, 2)],
+        phantom_lfc=[row("a", 5.0, 2), row("b", 3.0, 1)],
+        phantom_feta=[row("a", 4.0, 1), row("b", 4.0, 1)],
+    )
+    assert [(e.row.id, e.out_mm, e.gap_mm) for e in shown.entries] == [("b", 3.5, 1.5), ("a", 4.5, 3.5)]
+    assert [[c.may_lead for c in e.cells] for e in shown.entries] == [[False, True, True], [True, False, True]]
+    assert [s.split.name for s in shown.splits] == ["phantom-source", "phantom-lfc", "phantom-feta"]
+    assert shown.picture("x").count("<circle") == 4
+
+
+def test_what_is_not_measured_everywhere_away_is_not_shown_and_without_home_there_is_no_gap():
+    shown = track(
+        phantom_lfc=[row("a", 5.0, 1), row("b", 3.0, 1), row("c", 1.0, 1, flags=("incomplete",)), row("d", 1.0)],
+        phantom_feta=[row("a", 4.0, 1), row("c", 1.0, 1), row("d", 1.0, kind="reported")],
+    )
+    assert [(e.row.id, e.gap_mm) for e in shown.entries] == [("a", None)]
+    assert shown.picture("x").count("<circle") == 1
+
+
+def test_a_track_without_measured_rows_has_no_table():
+    assert track().entries == []
+
+
+def test_a_long_board_says_how_many_more_there_are():
+    rows = [row(f"m{i}", float(i), 1) for i in range(20)]
+    shown = track(phantom_lfc=rows, phantom_feta=rows)
+    assert (len(shown.entries), shown.more) == (15, 5) and shown.entries[0].out_mm == pytest.approx(0)
