@@ -272,3 +272,24 @@ def test_score_explains_itself_and_combine_writes_the_mean(isbi_films, tmp_path)
     ):
         result = program(*arguments)
         assert result.returncode == code and words in result.stderr and "Traceback" not in result.stderr
+
+
+def test_show_worst_draws_one_sheet_and_names_the_cases(perfect, brains, films, tmp_path):
+    arguments = ("show", "--split", "lfc", "--data-dir", brains)
+    result = program(*arguments, "--predictions", perfect, "--worst", 2, "--out", tmp_path / "w.png")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "w.png").read_bytes()[:4] == b"\x89PNG"
+    assert len(re.findall(r"^\d: seed 1, mean 1\.000 mm, TCD1 1\.000 mm$", result.stdout, re.MULTILINE)) == 2
+    flat = tmp_path / "flat.json"
+    points = {c.id: c.landmarks.tolist() for c in load_split("isbi", references=True, data_dir=films)}
+    flat.write_text(json.dumps(points))
+    result = program("show", "--split", "isbi", "--data-dir", films, "--predictions", flat, "--worst", 9, cwd=tmp_path)
+    assert result.returncode == 0 and (tmp_path / "worst-isbi-flat.png").is_file(), result.stderr
+    for wrong, words in (
+        ((), "name a case"),
+        (("--worst", 2), "give a predictions file"),
+        (("1", "--predictions", perfect, "--worst", 2), "and no case"),
+        (("--predictions", perfect, "--worst", 2, "--seed", 7), "no run with seed 7"),
+    ):
+        result = program(*arguments, *wrong)
+        assert result.returncode == 2 and words in result.stderr, result.stderr

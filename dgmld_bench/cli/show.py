@@ -17,8 +17,8 @@ def register(app: typer.Typer) -> None:
 
 
 def show(
-    case: Annotated[str, typer.Argument(help="The case's id, for example 151.", show_default=False)],
     split: Annotated[str, typer.Option(help="The split that holds it, for example isbi.", show_default=False)],
+    case: Annotated[str | None, typer.Argument(help="The case's id, for example 151.", show_default=False)] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -27,6 +27,15 @@ def show(
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Which run of the predictions. Default: the first.", show_default=False)
+    ] = None,
+    worst: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            help="Draw the N cases that the predictions get most wrong, on one sheet.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The PNG to write. Default: show-SPLIT-CASE.png here.", show_default=False)
@@ -39,6 +48,8 @@ def show(
     landmark. Every point has its name, and a white line to its reference. Millimetres are as long across as up.
 
         dgmld-bench show 151 --split isbi --predictions preds.json
+
+        dgmld-bench show --split isbi --predictions preds.json --worst 12
     """
     import re
 
@@ -48,6 +59,13 @@ def show(
     from dgmld_bench.scoring.score import check_landmark_set, world_landmarks
     from dgmld_bench.splits import find_split, load_split
 
+    if worst is not None:
+        if case is not None or predictions is None:
+            raise UsageError("--worst draws the worst cases of --predictions: give a predictions file, and no case")
+        _show_worst(predictions, split, worst, seed, out, data_dir)
+        return
+    if case is None:
+        raise UsageError("name a case, or how many of the worst (--worst N, with --predictions)")
     cases = load_split(split, references=True, data_dir=data_dir)
     if case not in cases.ids:
         ids = cases.ids
@@ -77,4 +95,30 @@ def show(
     figure = the_case.plot(predicted)
     path = out or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", f"show-{split}-{case}") + ".png")
     drawing.save_figure(figure, path)
+    echo(f"wrote {path}")
+
+
+def _show_worst(
+    predictions: Path, split: str, n: int, seed: int | None, out: Path | None, data_dir: Path | None
+) -> None:
+    """Write the contact sheet of the worst cases, and say which they are."""
+    import re
+
+    from dgmld_bench.contact_sheet import draw_sheet, find_worst
+    from dgmld_bench.drawing import save_figure
+    from dgmld_bench.errors import UsageError
+    from dgmld_bench.scoring.score import score
+
+    result = score(predictions, split, data_dir=data_dir, allow_missing=True)
+    if seed is not None and seed not in result.seeds:
+        raise UsageError(f"{predictions} has no run with seed {seed}; seeds: {', '.join(map(str, result.seeds))}")
+    found = find_worst(result, n, seed)
+    path = out or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", f"worst-{split}-{result.predictions.method}") + ".png")
+    save_figure(draw_sheet(result, found), path)
+    titles = result.reference.landmark_set.titles
+    for one in found:
+        echo(
+            f"{one.case}: seed {result.seeds[one.run]}, mean {one.mean_mm:.3f} mm, "
+            f"{titles[one.landmark]} {one.greatest_mm:.3f} mm"
+        )
     echo(f"wrote {path}")
