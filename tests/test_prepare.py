@@ -204,7 +204,7 @@ def test_an_image_that_cannot_be_read_leaves_nothing_half_done(data: Path) -> No
 def test_labels_on_the_grid_are_those_of_the_nearest_voxels_in_one_numbering(brains: Path) -> None:
     from dgmld_bench.derive import FIDON_TO_FETA
     from dgmld_bench.geometry import world_to_index
-    from dgmld_bench.sources import load_split
+    from dgmld_bench.splits import load_split
 
     (case, *_) = load_split("atlas", data_dir=brains)
     (prepared, *_) = Cache(GRID, brains).prepare("atlas", labels=True)

@@ -17,7 +17,6 @@ from baselines.synthdg.greys import add_head, gauss, new_tissues, scan, window
 from baselines.synthdg.run import build
 from baselines.synthdg.shape import INTERVALS, Shapes, Swelling, Waves, sample
 from baselines.synthdg.volumes import CEREBELLUM, Volumes
-from dgmld_bench.errors import UsageError
 
 SHAPE = (48, 44, 40)
 
@@ -67,11 +66,15 @@ def test_a_bright_ball_at_a_landmark_stays_at_the_landmark(seed):
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=10, deadline=None)
 def test_the_image_of_a_ball_is_brightest_where_its_point_went(seed):
-    """Swellings stretch a ball until it is none: there, its brightest voxel is a neighbour of the point."""
+    """A bent ball is no Gaussian any more, which is all that the decoder knows: it is off by up to a third of a voxel.
+
+    That the map of points inverts that of voxels to 0.25 is tested above. Swellings stretch a ball until it is none:
+    there, its brightest voxel is a neighbour of the point.
+    """
     _, labels = batch()
     points = (labels == CEREBELLUM)[0].nonzero().double().mean(0).expand(2, 1, 3) + 0.3
     ball = gaussian_heatmaps(points, SHAPE, 2.0)
-    for structures, limit in ((False, 0.25), (True, 1.5)):
+    for structures, limit in ((False, 0.4), (True, 1.5)):
         shapes = Volumes(structures=structures).draw_shapes(labels, torch.Generator().manual_seed(seed))
         found = decode(sample(ball, shapes.sources(SHAPE)), refine=not structures)
         assert (found - shapes.move_points(points, SHAPE)).norm(dim=-1).max() < limit
@@ -82,7 +85,6 @@ def test_the_image_of_a_ball_is_brightest_where_its_point_went(seed):
 def test_nothing_folds(seed):
     _, labels = batch()
     sources = Volumes().draw_shapes(labels, torch.Generator().manual_seed(seed)).sources(SHAPE).double()
-    columns = [sources.diff(dim=axis + 1)[:, : -1 or None, :, :] for axis in range(3)]
     n = [s - 1 for s in SHAPE]
     columns = [sources.diff(dim=axis + 1)[:, : n[0], : n[1], : n[2]] for axis in range(3)]
     assert torch.linalg.det(torch.stack(columns, dim=-1)).min() > 0
@@ -159,14 +161,19 @@ def test_the_same_seed_gives_the_same_bytes_and_the_input_is_left_alone():
 @pytest.mark.parametrize("part", ["appearance", "outside", "shape", "structures"])
 def test_a_part_can_be_left_out(part):
     method = build(part)
-    assert method.name == f"SynthDG-without-{part}" and set(method.augmentation) == {3}
-    with pytest.raises(UsageError, match="changes examples in 3D only, and this track is 2D"):
-        method.augmentation_for(2)
-    change = method.augmentation_for(3).change
-    assert [n for n in ("appearance", "outside", "shape", "structures") if not getattr(change, n)] == [part]
+    assert method.name == f"SynthDG-without-{part}" and set(method.augmentation) == {2, 3}
     images, labels = batch()
-    moved, points = change(images, torch.full((2, 6, 3), 20.0).double(), labels, torch.Generator().manual_seed(0))
+    at = torch.full((2, 6, 3), 20.0).double()
+
+    def changed(change):
+        return change(images.clone(), at.clone(), labels, torch.Generator().manual_seed(0))
+
+    moved, points = changed(method.augmentation_for(3).change)
     assert torch.isfinite(moved).all() and torch.isfinite(points).all()
+    without = Volumes(**{n: n != part for n in ("appearance", "outside", "shape", "structures")})
+    assert all(torch.equal(a, b) for a, b in zip((moved, points), changed(without), strict=True))
+    whole, _ = changed(build().augmentation_for(3).change)
+    assert not torch.equal(moved, whole)
 
 
 def test_without_greys_only_the_shape_changes():

@@ -10,17 +10,44 @@ and resolution without retraining", Medical Image Analysis 86, 2023; and, for fi
 al., "Robust and Generalizable Visual Representation Learning via Random Convolutions", ICLR 2021.
 """
 
+from __future__ import annotations
+
+import sys
 from functools import partial
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # runs from a checkout, installed or not
 
 import typer
 
 from baselines.common.command import main
 from baselines.common.method import Augmentation, Method
-from baselines.synthdg.films import WITHOUT, Ranges, change_films
-from baselines.synthdg.volumes import Volumes
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 Part = Literal["nothing", "appearance", "outside", "shape", "structures"]
+
+
+def change_volumes(
+    images: Tensor, points: Tensor, labels: Tensor | None, generator: torch.Generator, *, without: Part = "nothing"
+) -> tuple[Tensor, Tensor]:
+    """Draw heads, tissues, scanners and shapes anew from the labels (:mod:`baselines.synthdg.volumes`)."""
+    from baselines.synthdg.volumes import Volumes
+
+    parts = {part: part != without for part in ("appearance", "outside", "shape", "structures")}
+    return Volumes(**parts)(images, points, labels, generator)
+
+
+def change_films(
+    images: Tensor, points: Tensor, labels: Tensor | None, generator: torch.Generator, *, without: Part = "nothing"
+) -> tuple[Tensor, Tensor]:
+    """Draw developments, frames and shapes of films anew (:mod:`baselines.synthdg.films`)."""
+    from baselines.synthdg import films
+
+    return films.change_films(images, points, labels, generator, ranges=films.Ranges(**films.WITHOUT.get(without, {})))
 
 
 def build(
@@ -30,8 +57,6 @@ def build(
     ] = "nothing",
 ) -> Method:
     """Return SynthDG, or it without one of its parts."""
-    volumes = Volumes(**{part: part != without for part in ("appearance", "outside", "shape", "structures")})
-    films = partial(change_films, ranges=Ranges(**WITHOUT.get(without, {})))
     return Method(
         name="SynthDG" if without == "nothing" else f"SynthDG-without-{without}",
         title="Training images whose appearance and shape are drawn anew",
@@ -39,8 +64,8 @@ def build(
         venue="dgmld-bench",
         paper="https://doi.org/10.1016/j.media.2023.102789",
         augmentation={
-            3: Augmentation(volumes, needs_labels=True, epochs_factor=2),
-            2: Augmentation(films, epochs_factor=2),
+            3: Augmentation(partial(change_volumes, without=without), needs_labels=True, epochs_factor=2),
+            2: Augmentation(partial(change_films, without=without), epochs_factor=2),
         },
     )
 
