@@ -18,18 +18,9 @@ from baselines.common.method import Method
 from baselines.common.versions import TRAINING, missing_packages
 from dgmld_bench.cli import guarded
 from dgmld_bench.cli.app import Command, reflow
+from dgmld_bench.cli.options import DataDir
 from dgmld_bench.errors import UsageError
 from dgmld_bench.tracks import TrackName
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        envvar="DGMLD_BENCH_DATA",
-        help="The data folder. Default: the platform's user data folder.",
-        show_default=False,
-    ),
-]
 
 
 def main(method: Method | Callable[..., Method]) -> None:

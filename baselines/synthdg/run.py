@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # runs from a checkout, installed or not
 
@@ -37,7 +37,7 @@ def change_volumes(
     """Draw heads, tissues, scanners and shapes anew from the labels (:mod:`baselines.synthdg.volumes`)."""
     from baselines.synthdg.volumes import Volumes
 
-    parts = {part: part != without for part in ("appearance", "outside", "shape", "structures")}
+    parts = {part: part != without for part in get_args(Part)[1:]}
     return Volumes(**parts)(images, points, labels, generator)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.scoring.predictions import Predictions, find_missing
-
-MAX_NAME = 64
+from dgmld_bench.scoring.predictions import MAX_NAME, Predictions, find_missing
 
 
 def combine(predictions: Predictions) -> Predictions:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+MAX_NAME = 64
+
 FORMAT: Literal["dgmld-bench/predictions"] = "dgmld-bench/predictions"
 REQUIRED = ("format", "version", "track", "method", "backbone", "space", "runs")
 MAX_COORDINATE = {"ras_mm": 1000.0, "lps_mm": 1000.0, "voxel": 20000.0, "px": 20000.0}
@@ -91,7 +93,7 @@ def _web_address(text: str) -> str:
 
 
 _Name = Annotated[
-    str, Field(min_length=1, max_length=64, strict=True), AfterValidator(_printable), AfterValidator(_trimmed)
+    str, Field(min_length=1, max_length=MAX_NAME, strict=True), AfterValidator(_printable), AfterValidator(_trimmed)
 ]
 _Text = Annotated[str, Field(max_length=2000, strict=True), AfterValidator(_printable)]
 _Url = Annotated[str, Field(max_length=500, strict=True), AfterValidator(_printable), AfterValidator(_web_address)]
