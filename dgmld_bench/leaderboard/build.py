@@ -27,7 +27,6 @@ from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.ranking import rank_agreement, rank_methods
 from dgmld_bench.scoring.score import N_SEEDS, PROTOCOL, Reference, load_reference, metrics, score_against
 from dgmld_bench.scoring.statistics import TrainingSpread, training_spread
-from dgmld_bench.sources import get_source
 from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split
 
 Array = NDArray[np.float64]
@@ -75,11 +74,9 @@ def verify(
         if progress:
             progress(done, len(entries))
     for split, reference in references.items():
-        annotators = get_source(get_split(split).source).annotators
-        if annotators and get_split(split).role == "test":
+        if get_split(split).role == "test":
             key = (get_split(split).track, ANNOTATOR, split)
-            path = record_path(root, *key)
-            record = _kept(path, ANNOTATOR) if reference is None else _annotator(reference, annotators)
+            record = _kept(record_path(root, *key), ANNOTATOR) if reference is None else _annotators(reference)
             if record is not None:
                 records[key] = record
     _check_references(records)
@@ -126,10 +123,13 @@ def _kept(path: Path, sha256: str) -> Record | None:
     return record if (record.submission_sha256, record.protocol) == (sha256, PROTOCOL) else None
 
 
-def _annotator(reference: Reference, annotators: tuple[str, ...]) -> Record:
-    """Return how far the two doctors are apart."""
+def _annotators(reference: Reference) -> Record | None:
+    """Return how far two annotators are apart; None where not every case is annotated by the same two."""
     annotations = [case.annotations for case in reference.cases.values()]
-    first, second = (np.stack([a[who] for a in annotations]) for who in annotators)
+    names = sorted(annotations[0])
+    if len(names) != 2 or any(sorted(a) != names for a in annotations):
+        return None
+    first, second = (np.stack([a[name] for a in annotations]) for name in names)
     errors_mm = metrics.radial_errors(second, first) * reference.mm_per_unit[:, None]
     table = ErrorsTable(
         (0,),
@@ -191,7 +191,7 @@ def _split_board(
         if split.name in e.predictions.splits and e.submission.track == track.name
     ]
     if (track.name, ANNOTATOR, split.name) in records:
-        rows.append(_annotator_row(records[track.name, ANNOTATOR, split.name], get_source(split.source).annotators))
+        rows.append(_annotator_row(records[track.name, ANNOTATOR, split.name]))
     spread = training_spread([r.errors_mm for r in rows if r.kind == "measured" and r.errors_mm is not None])
     if split.role == "test":
         rows = _ranked(rows, spread)
@@ -242,11 +242,11 @@ def _measured(row: Row, record: Record, inside: Record | None = None) -> Row:
     )
 
 
-def _annotator_row(record: Record, annotators: tuple[str, ...]) -> Row:
+def _annotator_row(record: Record) -> Row:
     blank = Row(
         id=ANNOTATOR,
         kind="annotator",
-        method=f"{annotators[1].capitalize()} against {annotators[0]} doctor",
+        method="One annotator against the other",
         backbone="none",
         selection=None,
         average=None,

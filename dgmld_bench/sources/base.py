@@ -42,8 +42,6 @@ class Source(ABC):
         The splits that the source gives; ``splits`` are their names.
     in_paper : bool
         Whether Gong et al. train or test on it.
-    annotators : tuple of str
-        Two experts of every case whose distance is a row of the board, the second against the first.
     is_generated : bool
         Whether :meth:`generate` makes the data; then nothing is fetched.
     licence : str
@@ -65,7 +63,6 @@ class Source(ABC):
     gives: ClassVar[tuple[Split, ...]] = ()
     splits: tuple[str, ...]
     in_paper: ClassVar[bool] = False
-    annotators: ClassVar[tuple[str, ...]] = ()
     is_generated: ClassVar[bool] = False
     licence: ClassVar[str]
     url: ClassVar[str]

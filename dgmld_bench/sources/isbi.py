@@ -50,7 +50,6 @@ class Isbi(Source):
     )
     gives = tuple(SPLITS.values())
     in_paper = True
-    annotators = ANNOTATORS
     licence = "none stated: research use, not redistributable"
     url = "https://figshare.com/s/37ec464af8e81ae6ebbf"
     terms = "No licence is stated: use it for research only, and do not pass it on. Cite Wang et al. 2016."
