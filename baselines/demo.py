@@ -52,10 +52,6 @@ def demo(
     rows: dict[str, Predictions] = {"mean shape": predict_mean_shape("phantom", folder)}
     console = make_console()
     for name, method in methods().items():
-        if name == "bapdg":
-            console.print(
-                "The pre-training loss of BaPDG is expected to rise: it turns from log-cosh into MSE (Eq. 3)."
-            )
         result = run_method(
             method,
             track="phantom",

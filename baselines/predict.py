@@ -49,7 +49,7 @@ def predict(
     from baselines.common.checkpoint import CARD, read_card
     from baselines.common.data import prepare
     from baselines.common.predicting import Runtime, choose_device, choose_precision, load_network, predict_points
-    from baselines.common.running import make_progress, preparing
+    from baselines.common.progress import make_progress, preparing
     from dgmld_bench.errors import DataError, UsageError
     from dgmld_bench.scoring.predictions import Predictions
     from dgmld_bench.splits import find_split, get_track, landmark_set_of

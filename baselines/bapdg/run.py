@@ -78,8 +78,10 @@ def build(
 ) -> Method:
     """Return BaPDG, or one of the variants of the paper's ablation (Table 4)."""
     chosen = {"mixed": mixed, "mse": mse, "logcosh": log_cosh}[loss]
-    volumes = Pretraining(needs="mask", target=boundary_target if target == "boundary" else mask_target, loss=chosen)
-    films = Pretraining(needs="boundary", target=boundary_target, loss=chosen)
+    remark = "the loss is expected to rise, it turns from log-cosh into MSE (Eq. 3)" if loss == "mixed" else ""
+    shared = {"loss": chosen, "remark": remark}
+    volumes = Pretraining(needs="mask", target=boundary_target if target == "boundary" else mask_target, **shared)
+    films = Pretraining(needs="boundary", target=boundary_target, **shared)
     return Method(
         name="BaPDG" if (target, loss) == ("boundary", "mixed") else f"BaPDG-{target}-{loss}",
         title="Domain Generalized Medical Landmark Detection via Robust Boundary-Aware Pre-Training",

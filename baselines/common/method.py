@@ -87,6 +87,8 @@ class Pretraining:
         grid)``, target the same or with one channel. Returns a scalar.
     rotation_deg : float
         Input and target are rotated by up to this, per axis.
+    remark : str
+        What to know of the loss while it is trained, one clause; said once.
     """
 
     needs: Literal["image", "mask", "boundary"]
@@ -94,6 +96,7 @@ class Pretraining:
     input: Callable[[Subject], Array] = _image
     loss: Callable[[Tensor, Tensor, int, int], Tensor] = mse
     rotation_deg: float = 15.0
+    remark: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,17 @@ class Settings:
             "precision": self.precision,
             "edges": self.edges,
         }
+
+    def new_network(self) -> nn.Module:
+        """Return a network that has learnt nothing; its weights are drawn from PyTorch's global generator."""
+        shape, landmarks = self.preset.grid_shape, get_track(self.track).landmarks
+        size = {"width": self.preset.width, "output_stride": self.preset.heatmap_stride}
+        return build_network(self.backbone, shape, len(landmarks), **size)
+
+    def checkpoint_card(self, seed: int, record: dict[str, Any]) -> dict[str, Any]:
+        """Return what stands beside the weights of one seed."""
+        made = {"seed": seed, "training_data": self.training_data, "record": record, "versions": versions()}
+        return self.card() | made
 
     @property
     def needs(self) -> str:
@@ -156,8 +168,11 @@ def train_seed(
     *,
     boundary: Boundaries | None = None,
     on_epoch: Callable[[str, Epoch], None] | None = None,
+    on_step: Callable[[str, int, int, int], None] | None = None,
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Train one network and leave its checkpoint in the folder; resumes what was interrupted.
+
+    ``on_epoch`` and ``on_step`` are told the stage's name and what :func:`~baselines.common.trainer.train` says.
 
     Returns
     -------
@@ -168,14 +183,7 @@ def train_seed(
     """
     preset, runtime = settings.preset, settings.runtime
     torch.manual_seed(seed)
-    network = build_network(
-        settings.backbone,
-        preset.grid_shape,
-        training.world.shape[1],
-        width=preset.width,
-        output_stride=preset.heatmap_stride,
-    )
-    network = runtime.place(network)
+    network = runtime.place(settings.new_network())
     record: dict[str, Any] = {"parameters": sum(p.numel() for p in network.parameters()), "stages": {}}
 
     def run(stage: Stage, parameters: Any, loss: Any, validate: Any, stream: int) -> list[Epoch]:
@@ -189,7 +197,8 @@ def train_seed(
             seed=seed * 2 + stream,
             state_file=folder / f"{stage.name}.state",
             validate=validate,
-            on_epoch=(lambda e: on_epoch(stage.name, e)) if on_epoch else None,
+            on_epoch=partial(on_epoch, stage.name) if on_epoch else None,
+            on_step=partial(on_step, stage.name) if on_step else None,
         )
         record["stages"][stage.name] = {
             "seconds": sum(e.seconds for e in history),
@@ -216,12 +225,7 @@ def train_seed(
     )
     value, number = min((e.validation_mm, e.number) for e in history if e.validation_mm is not None)
     record |= {"selected_epoch": number + 1, "validation_mre_mm": value}
-    save_checkpoint(
-        folder,
-        network,
-        settings.card()
-        | {"seed": seed, "training_data": settings.training_data, "record": record, "versions": versions()},
-    )
+    save_checkpoint(folder, network, settings.checkpoint_card(seed, record))
     return network, record
 
 

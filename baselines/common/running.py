@@ -11,11 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Column
-
 from baselines.common.config import Precision, Preset, get_preset
 from baselines.common.method import Method
+from baselines.common.progress import StageProgress, console, make_progress, preparing
 from baselines.common.versions import require_training, versions
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write, read_json, write_json
@@ -26,13 +24,12 @@ from dgmld_bench.storage.register import has_register
 from dgmld_bench.terminal import make_console
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
     from torch import nn
 
     from baselines.common.data import TrainingSet
     from baselines.common.recipe import Boundaries, Settings
     from baselines.common.trainer import Epoch
-
-console = make_console(stderr=True)
 
 
 def run_method(
@@ -67,6 +64,7 @@ def run_method(
 
     from baselines.common.data import selection_splits
     from baselines.common.predicting import choose_device, choose_precision, load_network
+    from baselines.common.preflight import rehearse
     from baselines.common.recipe import Settings, claim
 
     validation_split, selection = selection_splits(the_track, select)
@@ -88,9 +86,9 @@ def run_method(
     places = {seed: folder / f"seed-{seed}" for seed in seeds}
     cases = {name: len(load_split(name, data_dir=data_dir)) for name in (the_track.train, *predicted)}
     # Results that are all there may be collected on another machine than that which trained.
-    done = all((place / "predictions.json").is_file() for place in places.values())
+    untrained = [seed for seed, place in places.items() if not (place / "predictions.json").is_file()]
     identity = claim(
-        folder, settings.card() | {"cases": cases}, but=("cases", *(("device", "precision") if done else ()))
+        folder, settings.card() | {"cases": cases}, but=("cases", *(() if untrained else ("device", "precision")))
     )
     identity = _with_later_splits(folder, identity, cases)
     results = Predictions(
@@ -103,12 +101,13 @@ def run_method(
         paper=method.paper,
     )
     records: dict[str, Any] = {}
-    with make_progress() as progress:
-        data: tuple[TrainingSet, TrainingSet] | None = None
+    with make_progress() as progress, _saying_what_is_kept(folder):
+        if untrained:
+            data = _load(settings, the_track, validation_split, data_dir, progress)
+            with preparing(progress) as on_case:
+                rehearse(settings, untrained, predicted, folder, data_dir, results, on_case)
         for seed, place in places.items():
-            if not (place / "predictions.json").is_file():
-                if data is None:
-                    data = _load(settings, the_track, validation_split, data_dir, progress)
+            if seed in untrained:
                 network = _train(settings, seed, data, boundary, place, progress)
                 _predict(network, settings, seed, predicted, place, data_dir, progress, results)
                 for state in place.glob("*.state"):  # only now: until here an interruption costs nothing
@@ -126,6 +125,21 @@ def run_method(
         print_scores(results, predicted, data_dir)
         make_console(soft_wrap=True).print(f"wrote {folder / 'predictions.json'}")
     return folder
+
+
+@contextmanager
+def _saying_what_is_kept(folder: Path) -> Iterator[None]:
+    """Say how to go on when training stops for want of room or memory, or because a file cannot be written."""
+    from torch import OutOfMemoryError
+
+    try:
+        yield
+    except (OSError, OutOfMemoryError) as error:
+        if list(folder.glob("seed-*/*.state")):
+            console.print(f"What was trained is kept in {folder}: the same command goes on from there.", soft_wrap=True)
+        if isinstance(error, OutOfMemoryError):
+            raise DataError(f"the device is out of memory ({str(error).splitlines()[0]})") from None
+        raise
 
 
 def ensure_phantom(track: Track, data_dir: Path | None) -> None:
@@ -199,23 +213,28 @@ def _train(
     from baselines.common.plots import draw_training
     from baselines.common.recipe import train_seed
 
-    tasks: dict[str, TaskID] = {}
+    title = f"{settings.method.name} · seed {seed}"
+    pretraining = settings.method.pretraining_for(settings.preset.dimension)
+    stages = {
+        "pretrain": StageProgress(
+            progress,
+            f"{title} · pretrain",
+            settings.preset.pretrain_epochs,
+            remark=pretraining.remark if pretraining else "",
+        ),
+        "finetune": StageProgress(progress, f"{title} · finetune", settings.epochs),
+    }
     log: list[tuple[str, Epoch]] = []
 
     def on_epoch(stage: str, epoch: Epoch) -> None:
-        total = settings.preset.pretrain_epochs if stage == "pretrain" else settings.epochs
-        title = f"{settings.method.name} · seed {seed} · {stage}"
-        if stage not in tasks:
-            tasks[stage] = progress.add_task(title, total=total, note="")
-        progress.update(tasks[stage], completed=epoch.number + 1, note=str(epoch))
-        if not console.is_terminal:  # a bar shows nothing in a file or a batch system's log
-            console.print(
-                f"{title} · epoch {epoch.number + 1}/{total} · {epoch} · {epoch.seconds:.1f} s", soft_wrap=True
-            )
+        stages[stage].on_epoch(epoch)
         log.append((stage, epoch))
         write_log(place / "log.csv", log)
 
-    network, record = train_seed(settings, seed, *data, place, boundary=boundary, on_epoch=on_epoch)
+    def on_step(stage: str, epoch: int, done: int, steps: int) -> None:
+        stages[stage].on_step(epoch, done, steps)
+
+    network, record = train_seed(settings, seed, *data, place, boundary=boundary, on_epoch=on_epoch, on_step=on_step)
     draw_training(record, place / "curve.png", title=f"{settings.method.name} · {settings.backbone} · seed {seed}")
     return network
 
@@ -309,33 +328,3 @@ def _sidecar(command: str, identity: dict[str, Any], records: dict[str, Any]) ->
         "machine": platform.machine(),
         "versions": versions(),
     }
-
-
-def make_progress() -> Progress:
-    """Return the bars that every long piece of work shows."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24 if console.width > 100 else 8),
-        MofNCompleteColumn(table_column=Column(no_wrap=True)),
-        TimeRemainingColumn(table_column=Column(no_wrap=True)),
-        TextColumn("{task.fields[note]}", table_column=Column()),  # the only one that may be wrapped
-        console=console,
-        disable=not console.is_terminal,  # in a file or a log, lines say the same
-    )
-
-
-@contextmanager
-def preparing(progress: Progress) -> Iterator[Any]:
-    """Yield a callback that shows one bar per split while its cases are prepared, and takes the bars away after."""
-    tasks: dict[str, TaskID] = {}
-
-    def on_case(split: str, done: int, total: int) -> None:
-        if split not in tasks:
-            tasks[split] = progress.add_task(f"preparing {split}", total=total, note="")
-        progress.update(tasks[split], completed=done)
-
-    try:
-        yield on_case
-    finally:
-        for task in tasks.values():
-            progress.remove_task(task)

@@ -6,6 +6,7 @@ an interrupted training goes on to the bit-identical result on the CPU.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -71,6 +72,7 @@ def train(
     state_file: Path,
     validate: Callable[[], float] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    on_step: Callable[[int, int, int], None] | None = None,
 ) -> list[Epoch]:
     """Train a network in place; it ends with the best weights by validation, or the last without one.
 
@@ -92,6 +94,8 @@ def train(
         Returns the validation error in millimetres; called with the network in evaluation mode.
     on_epoch : callable, optional
         Called with each epoch, also with those that were done before an interruption.
+    on_step : callable, optional
+        Called after each step with the epoch, how many of its steps are done, and how many it has.
 
     Returns
     -------
@@ -100,8 +104,8 @@ def train(
     torch.manual_seed(seed)  # stochastic depth draws from the global generator
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(parameters, lr=stage.learning_rate)
-    steps = stage.epochs * -(-n_items // stage.batch_size)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, _course(stage.schedule, steps))
+    steps = -(-n_items // stage.batch_size)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, _course(stage.schedule, stage.epochs * steps))
     history: list[Epoch] = []
     best: dict[str, Tensor] | None = None
     if (state := load_state(state_file)) is not None:
@@ -119,15 +123,19 @@ def train(
     for number in range(len(history), stage.epochs):
         start = time.monotonic()
         network.train()
-        total = torch.zeros((), dtype=torch.float64)
-        for items in _batches(n_items, stage.batch_size, generator):
+        losses, sizes = [], []  # on the device until the epoch's end: to read one is to wait for its step
+        for done, items in enumerate(_batches(n_items, stage.batch_size, generator), start=1):
             value = loss(items, number, generator)
             optimiser.zero_grad(set_to_none=True)
             value.backward()
             optimiser.step()
             scheduler.step()
-            total += value.detach().cpu().double() * len(items)
-        if not torch.isfinite(total):
+            losses.append(value.detach())
+            sizes.append(len(items))
+            if on_step:
+                on_step(number, done, steps)
+        total = sum(value * size for value, size in zip(torch.stack(losses).tolist(), sizes, strict=True))
+        if not math.isfinite(total):
             raise FloatingPointError(f"{stage.name}: the loss is not finite in epoch {number + 1}")
         validation_mm = None
         last = number + 1 == stage.epochs
@@ -136,7 +144,7 @@ def train(
             validation_mm = validate()
             if all(validation_mm < e.validation_mm for e in history if e.validation_mm is not None):
                 best = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
-        history.append(Epoch(number, float(total) / n_items, validation_mm, time.monotonic() - start))
+        history.append(Epoch(number, total / n_items, validation_mm, time.monotonic() - start))
         if on_epoch:
             on_epoch(history[-1])
         if last or time.monotonic() - saved_at > SECONDS_BETWEEN_STATES:
@@ -165,8 +173,6 @@ def _batches(n_items: int, batch_size: int, generator: torch.Generator) -> Itera
 
 
 def _course(schedule: str, steps: int) -> Any:
-    import math
-
     if schedule == "cosine":
         return lambda step: 0.5 * (1 + math.cos(math.pi * min(step, steps) / steps))
     return lambda step: 1.0
