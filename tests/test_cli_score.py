@@ -263,6 +263,10 @@ def test_score_explains_itself_and_combine_writes_the_mean(isbi_films, tmp_path)
     assert "offset forward" in long.stdout and "Promised radii: none" in long.stdout, long.stderr
     values = json.loads((tmp_path / "s.json").read_text())
     assert values["mre_mm"]["mean"] > 0 and {"parts", "people", "seed_spread", "conformal"} < set(values)
+    submission(isbi_films, "Bad", 40).save(tmp_path / "bad.json")
+    result = program("compare", path, tmp_path / "bad.json", *data)
+    assert "Squared error, A − B in mm²: " in result.stdout, result.stdout + result.stderr
+    assert "Without the offset of the other cases: A " in result.stdout and "p < " in result.stdout
     result = program("combine", path, "--out", mean)
     assert result.returncode == 0 and "mean of 3 seeds" in result.stdout, result.stderr
     assert Predictions.load(mean).seeds == [0]

@@ -9,6 +9,7 @@ from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
 from dgmld_bench.scoring.combining import combine
+from dgmld_bench.scoring.comparison import compare
 from dgmld_bench.scoring.directions import directions
 from dgmld_bench.scoring.explanation import Explanation
 from dgmld_bench.scoring.people import against_people
@@ -153,3 +154,36 @@ def test_what_a_run_lacks_is_not_averaged_over_the_others(isbi):
         combine(predictions)
     with pytest.raises(DataError, match="at least two seeds"):
         combine(moved(isbi, np.array([1.0, 0.0])))
+
+
+def test_a_difference_is_said_to_be_the_part_that_it_is(isbi):
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(scale=0.5, size=(2, *isbi.points.shape))
+    far = vectors.copy()
+    far[:, rng.random(isbi.points.shape[:2]) < 0.05] += 20.0
+    plain, offset, missing, wide = (
+        Explanation(score_against(isbi, moved(isbi, v, seeds=(0, 1)))).errors
+        for v in (vectors, vectors + np.array([3.0, 0.0]), far, 4 * vectors)
+    )
+    for other, part in ((offset, "offset"), (missing, "misses"), (wide, "spread")):
+        parts = compare(other, plain).parts
+        assert parts.most == part
+        total = np.mean(other.errors_mm**2) - np.mean(plain.errors_mm**2)
+        assert parts.difference_mm2.sum() == pytest.approx(total)
+        assert json.loads(json.dumps(compare(other, plain).to_dict(), allow_nan=False))["parts"]["most"] == part
+    rest = compare(offset, plain).parts.rest
+    assert rest.difference_mm == pytest.approx(0, abs=1e-9) and rest.p > 0.9
+    assert compare(offset, plain).overall.difference_mm > 2
+    assert compare(offset, plain.of_cases(plain.cases[::-1])).parts.rest.difference_mm == pytest.approx(0, abs=1e-9)
+
+
+def test_parts_of_other_points_are_not_compared(isbi):
+    table = Explanation(score_against(isbi, moved(isbi, np.array([3.0, 4.0])))).errors
+    assert compare(table, table).parts is not None
+    assert compare(table, table.of_cases(table.cases[:20])).parts is None
+    lacking = moved(isbi, np.array([3.0, 4.0]))
+    del lacking.runs[0].predictions["isbi"]["151"]["sella"]
+    fewer = Explanation(score_against(isbi, lacking, allow_missing=True)).errors
+    assert fewer.parts is not None and compare(table, fewer).parts is None
+    exact = Explanation(score_against(isbi, moved(isbi, np.array([0.0, 0.0])))).errors
+    assert exact.parts is None and compare(table, exact).parts is None

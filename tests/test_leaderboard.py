@@ -81,8 +81,20 @@ def test_records_hold_errors_and_no_coordinates(repository, data):
     np.testing.assert_allclose(
         record.errors.errors_mm[1, record.errors.cases.index("151")], 0.1 * (5 + 1 + 151 % 3), atol=1e-6
     )
-    first = json.loads(path.read_text())["errors_mm"][0]["151"]
-    assert len(first) == 19
+    value = json.loads(path.read_text())
+    assert len(value["errors_mm"][0]["151"]) == 19
+    parts = record.errors.parts
+    squares = (record.errors.errors_mm**2).mean(axis=(0, 1))
+    np.testing.assert_allclose(parts.by_landmark_mm2.sum(axis=-1), squares, atol=1e-4)
+    write_record(path, record)
+    assert json.loads(path.read_text()) == value
+    del value["parts"]["offset_mm"][0][0]
+    path.with_name("short.json").write_text(json.dumps(value))
+    with pytest.raises(DataError, match="not a record"):
+        read_record(path.with_name("short.json"))
+    del value["parts"]
+    path.with_name("short.json").write_text(json.dumps(value))
+    assert read_record(path.with_name("short.json")).errors.parts is None  # as before parts were kept
     path.write_text(path.read_text().replace('"seeds"', '"other"'))
     with pytest.raises(DataError, match="not a record"):
         read_record(path)
@@ -254,6 +266,8 @@ def test_rows_of_the_board_are_compared_without_reference_data(repository, data,
 
     values = json.loads(compare("good-unet", "bad-unet").stdout)
     assert values["difference_mm"] == pytest.approx(-2.0) and values["a"]["name"] == "good-unet"
+    assert sum(values["parts"]["squared_error_mm2"]["difference"].values()) == pytest.approx(0.503 - 7.303, abs=0.01)
+    assert values["parts"]["mre_without_offset_mm"]["paired"] is None
     assert compare("annotator", "good-unet").returncode == 2  # its errors are not to the reference
     unknown = compare("goood-unet", "bad-unet")
     assert unknown.returncode == 2 and "did you mean 'good-unet'?" in unknown.stderr

@@ -13,6 +13,8 @@ from dgmld_bench.cli.score import print_doubts
 from dgmld_bench.terminal import echo, make_console, print_whole
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from dgmld_bench.scoring.comparison import Comparison
     from dgmld_bench.scoring.errors_table import ErrorsTable
     from dgmld_bench.scoring.statistics import PairedDifference
@@ -41,6 +43,8 @@ def compare(
     trainings, its p, an effect size, and the same per landmark. Both files must
     predict every case. Names on the board (bapdg-unet) need no reference data: its
     verified errors are compared, and all its methods say how much trainings differ.
+    Which part of the errors the difference is (offset, spread or misses) is said where
+    both are known.
 
     Examples:
 
@@ -98,8 +102,10 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Error
     except DataError as error:
         raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ').replace(ALLOW_MISSING, '.')}") from None
     print_doubts(make_console(stderr=True), result, f"{path}: doubt")
+    from dgmld_bench.scoring.explanation import Explanation
+
     name = f"{result.predictions.method} · {result.predictions.backbone}"
-    return replace(result.errors, name=name)
+    return replace(Explanation(result).errors, name=name)
 
 
 def _print(result: Comparison, split: Split) -> None:
@@ -133,12 +139,33 @@ def _print(result: Comparison, split: Split) -> None:
     print_whole(console, table)
     console.print()
     console.print(_verdict(result))
+    _print_parts(console, result)
     console.print(
         f"[dim]{total.n_cases} of {split.n_cases} cases. Interval and p: over cases and trainings; p of the landmarks "
         "corrected for their number. Effect size: rank-biserial, −1 where A is better in every case.[/]"
     )
     for note in split_notes(split):
         console.print(f"[yellow]note:[/] {note}")
+
+
+def _print_parts(console: Console, result: Comparison) -> None:
+    """Print which part of the errors the difference is; nothing where that is not known."""
+    if result.parts is None:
+        return
+    from dgmld_bench.text import signed
+
+    values = result.parts.to_dict()
+    rest, difference = values["mre_without_offset_mm"], values["squared_error_mm2"]["difference"]
+    named = ", ".join(
+        f"[bold]{part} {signed(mm2, 2)}[/]" if part == values["most"] else f"{part} {signed(mm2, 2)}"
+        for part, mm2 in difference.items()
+    )
+    console.print(f"Squared error, A − B in mm²: {named}.", soft_wrap=True)
+    text = f"Without the offset of the other cases: A {rest['a']:.3f} mm, B {rest['b']:.3f} mm"
+    if result.parts.rest is not None:
+        _, interval, p, _ = _cells(result.parts.rest)
+        text += f", A − B {signed(rest['difference'], 3)} ({interval}, p {p if p.startswith('<') else f'= {p}'})"
+    console.print(f"{text}.", soft_wrap=True)
 
 
 def _cells(difference: PairedDifference) -> tuple[str, str, str, str]:

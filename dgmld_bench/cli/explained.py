@@ -15,16 +15,13 @@ if TYPE_CHECKING:
 
 def print_short(console: Console, explanation: Explanation) -> None:
     """Print the parts of the error in one line; nothing where the cases are too few to tell."""
-    shares = explanation.shares_percent
-    if shares is None:
+    parts = explanation.parts
+    if parts is None:
         return
-    from dgmld_bench.scoring.metrics import mean_radial_error
-
-    offset, spread, misses = shares
-    remaining = mean_radial_error(explanation.without_offset_mm)
+    offset, spread, misses = parts.shares_percent
     console.print(
         f"\n[bold]Squared error:[/] {offset:.0f} % offset, {spread:.0f} % spread, {misses:.0f} % misses; "
-        f"without the offset {remaining[remaining == remaining].mean():.3f} mm [dim](--explain says more)[/]",
+        f"without the offset {parts.mre_without_offset_mm.mean():.3f} mm [dim](--explain says more)[/]",
         soft_wrap=True,
     )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submission, TrackBoard, Value
+from dgmld_bench.leaderboard.parts_record import rounded
 from dgmld_bench.leaderboard.records import (
     ANNOTATOR,
     DIGITS,
@@ -23,7 +24,11 @@ from dgmld_bench.leaderboard.records import (
 )
 from dgmld_bench.leaderboard.reported import Reported, read_reported, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
+from dgmld_bench.scoring.directions import direction_names
 from dgmld_bench.scoring.errors_table import ErrorsTable
+from dgmld_bench.scoring.explanation import in_directions
+from dgmld_bench.scoring.parts import errors_without_offset
+from dgmld_bench.scoring.parts_table import parts_table
 from dgmld_bench.scoring.ranking import rank_agreement, rank_methods
 from dgmld_bench.scoring.score import N_SEEDS, PROTOCOL, Reference, load_reference, metrics, score_against
 from dgmld_bench.scoring.statistics import TrainingSpread, training_spread
@@ -124,13 +129,18 @@ def _kept(path: Path, sha256: str) -> Record | None:
 
 
 def _annotators(reference: Reference) -> Record | None:
-    """Return how far two annotators are apart; None where not every case is annotated by the same two."""
+    """Return how far two annotators are apart, and how much of it is another definition of the points.
+
+    None where not every case is annotated by the same two.
+    """
     annotations = [case.annotations for case in reference.cases.values()]
     names = sorted(annotations[0])
     if len(names) != 2 or any(sorted(a) != names for a in annotations):
         return None
     first, second = (np.stack([a[name] for a in annotations]) for name in names)
     errors_mm = metrics.radial_errors(second, first) * reference.mm_per_unit[:, None]
+    apart = in_directions(reference, (second - first)[None])
+    parts = parts_table(apart, errors_without_offset(apart), direction_names(reference.landmark_set))
     table = ErrorsTable(
         (0,),
         reference.ids,
@@ -138,6 +148,7 @@ def _annotators(reference: Reference) -> Record | None:
         errors_mm[None].round(DIGITS),
         reference.sha256,
         ~np.isnan(errors_mm),
+        parts=parts and rounded(parts),
     )
     return Record(
         split=reference.split.name,

@@ -1,7 +1,8 @@
 """Verified radial errors on disk: what remains of a score when the reference is not at hand. No coordinates.
 
 ``leaderboard/errors/<track>/<submission>/<split>.json`` holds the radial error of each case and landmark in each run,
-to a millionth of a millimetre, with the hashes of the submission and of the reference that gave it.
+to a millionth of a millimetre, with the hashes of the submission and of the reference that gave it; and, where cases
+are enough, how the errors come apart (``parts``, by run and landmark).
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_text
+from dgmld_bench.leaderboard.parts_record import parts_text, read_parts, rounded
 from dgmld_bench.scoring.errors_table import ErrorsTable
+from dgmld_bench.scoring.explanation import Explanation
 from dgmld_bench.scoring.score import PROTOCOL, Score
 from dgmld_bench.scoring.statistics import TrainingSpread, training_spread
 from dgmld_bench.splits import get_split
@@ -113,11 +116,12 @@ def board_spread(root: Path, split: str) -> TrainingSpread:
 
 def record_of(score: Score, submission_sha256: str) -> Record:
     """Return what is kept of a score, rounded as the file keeps it, so that both give the same board."""
+    parts = Explanation(score).parts
     return Record(
         split=score.reference.split.name,
         submission_sha256=submission_sha256,
         protocol=PROTOCOL,
-        errors=replace(score.errors, errors_mm=score.errors_mm.round(DIGITS)),
+        errors=replace(score.errors, errors_mm=score.errors_mm.round(DIGITS), parts=parts and rounded(parts)),
         biometrics=tuple(b.name for b in score.reference.landmark_set.biometrics),
         biometric_errors_mm=score.biometric_errors_mm.round(DIGITS),
     )
@@ -145,6 +149,8 @@ def write_record(path: Path, record: Record) -> None:
     import json
 
     lines = [f" {json.dumps(k)}: {json.dumps(v)}" for k, v in head.items()]
+    if errors.parts is not None:
+        lines.append(f' "parts": {parts_text(errors.parts)}')
     rows = []
     for s in range(len(errors.seeds)):
         of_cases = [
@@ -184,11 +190,12 @@ def read_record(path: Path) -> Record:
         if value["complete"] is not True:
             raise ValueError("incomplete")
         seeds, errors_mm = tuple(value["seeds"]), numbers[:, :, : len(landmarks)]
+        parts = read_parts(value["parts"], len(seeds), len(landmarks)) if "parts" in value else None
         return Record(
             split=value["split"],
             submission_sha256=value["submission_sha256"],
             protocol=value["protocol"],
-            errors=ErrorsTable(seeds, cases, landmarks, errors_mm, value["reference_sha256"], expected),
+            errors=ErrorsTable(seeds, cases, landmarks, errors_mm, value["reference_sha256"], expected, parts=parts),
             biometrics=biometrics,
             biometric_errors_mm=numbers[:, :, len(landmarks) :],
         )

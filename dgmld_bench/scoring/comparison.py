@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.scoring.errors_table import ErrorsTable
+from dgmld_bench.scoring.parts_difference import PartsDifference, parts_difference
 from dgmld_bench.scoring.statistics import PairedDifference, TrainingSpread, holm, paired_difference
 
 if TYPE_CHECKING:
@@ -20,12 +21,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Method A against method B; negative differences favour A. ``per_landmark`` has Holm-adjusted p."""
+    """Method A against method B; negative differences favour A. ``per_landmark`` has Holm-adjusted p.
+
+    ``parts`` says which part of the errors the difference is; None where one of the two does not know its parts, or
+    they are compared on fewer points than those were told from.
+    """
 
     a: ErrorsTable
     b: ErrorsTable
     overall: PairedDifference
     per_landmark: dict[str, PairedDifference]
+    parts: PartsDifference | None = None
 
     @property
     def better(self) -> ErrorsTable | None:
@@ -39,6 +45,7 @@ class Comparison:
             "b": {"name": self.b.name, "mre_mm": float(self.b.per_seed_mm.mean())},
             **asdict(self.overall),
             "per_landmark": {name: asdict(d) for name, d in self.per_landmark.items()},
+            "parts": self.parts and self.parts.to_dict(),
         }
 
 
@@ -68,6 +75,7 @@ def compare(a: ErrorsTable, b: ErrorsTable, spread: TrainingSpread | None = None
     if not common:
         raise DataError(f"'{a.name}' and '{b.name}' have no case in common")
     a, b = a.of_cases(common), b.of_cases(common)
+    parts = parts_difference(a, b)
     shared = np.asarray(~np.isnan(np.concatenate([a.errors_mm, b.errors_mm])).any(axis=0))  # (case, landmark)
     a, b = (replace(m, errors_mm=np.where(shared, m.errors_mm, np.nan)) for m in (a, b))
     single = {
@@ -77,7 +85,7 @@ def compare(a: ErrorsTable, b: ErrorsTable, spread: TrainingSpread | None = None
     }
     adjusted = holm([d.p for d in single.values()])
     per_landmark = {name: replace(d, p=float(p)) for (name, d), p in zip(single.items(), adjusted, strict=True)}
-    return Comparison(a, b, paired_difference(a.errors_mm, b.errors_mm, spread), per_landmark)
+    return Comparison(a, b, paired_difference(a.errors_mm, b.errors_mm, spread), per_landmark, parts)
 
 
 def draw_comparison(comparison: Comparison) -> Figure:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.scoring import metrics
+from dgmld_bench.scoring.parts_table import PartsTable
 from dgmld_bench.scoring.statistics import average_interval, case_means
 
 Array = NDArray[np.float64]
@@ -31,6 +32,10 @@ class ErrorsTable:
         Which points have a reference. None: those that every run predicts.
     name : str
         What the method is called beside others.
+    parts : PartsTable, optional
+        The errors taken apart, where that is known.
+    rest_mm : array, shape (seed, case, landmark), optional
+        The radial errors without the offset of the other cases, where they are at hand: the board keeps none.
     """
 
     seeds: tuple[int, ...]
@@ -40,6 +45,8 @@ class ErrorsTable:
     reference_sha256: str
     expected: NDArray[np.bool_] | None = None
     name: str = ""
+    parts: PartsTable | None = None
+    rest_mm: Array | None = None
 
     def __post_init__(self) -> None:
         # The order of axes in memory decides the order of sums and so their last bit, and a mean of errors of six
@@ -76,8 +83,11 @@ class ErrorsTable:
         return average_interval(self.errors_mm)
 
     def of_cases(self, cases: Sequence[str]) -> ErrorsTable:
-        """Return the table of these cases only, in the order given."""
+        """Return the table of these cases only, in the order given; fewer cases have other parts, not known."""
         place = {case: i for i, case in enumerate(self.cases)}
         rows = [place[case] for case in cases]
         expected = None if self.expected is None else self.expected[rows]
-        return replace(self, cases=tuple(cases), errors_mm=self.errors_mm[:, rows], expected=expected)
+        table = replace(self, cases=tuple(cases), errors_mm=self.errors_mm[:, rows], expected=expected)
+        if set(cases) != set(self.cases):
+            return replace(table, parts=None, rest_mm=None)
+        return table if self.rest_mm is None else replace(table, rest_mm=self.rest_mm[:, rows])

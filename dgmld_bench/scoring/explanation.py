@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,9 @@ from numpy.typing import NDArray
 from dgmld_bench.errors import DataError
 from dgmld_bench.scoring import certainty, metrics
 from dgmld_bench.scoring.directions import direction_names, directions
-from dgmld_bench.scoring.parts import (
-    MIN_CASES,
-    MISS_FLOOR_MM,
-    Parts,
-    errors_without_offset,
-    offset_intervals,
-    take_apart,
-)
+from dgmld_bench.scoring.errors_table import ErrorsTable
+from dgmld_bench.scoring.parts import MIN_CASES, MISS_FLOOR_MM, errors_without_offset, take_apart
+from dgmld_bench.scoring.parts_table import PartsTable, over_seeds, parts_table
 from dgmld_bench.scoring.people import AgainstPeople, against_people
 from dgmld_bench.scoring.score import Reference, Score, load_reference, score_against
 from dgmld_bench.scoring.statistics import average_interval
@@ -28,7 +23,6 @@ from dgmld_bench.splits import get_track
 
 Array = NDArray[np.float64]
 
-PARTS = ("offset", "spread", "misses")
 LEVEL = 0.9
 """What a conformal radius promises."""
 
@@ -60,7 +54,7 @@ class Explanation:
     @cached_property
     def differences_mm(self) -> Array:
         """Predicted minus reference in the directions of the body or face, ``(seed, case, landmark, direction)``."""
-        return differences_mm(self.score)
+        return in_directions(self.score.reference, self.score.predicted - self.score.reference.points)
 
     @cached_property
     def people(self) -> AgainstPeople | None:
@@ -74,71 +68,30 @@ class Explanation:
         return np.fmax(MISS_FLOOR_MM, np.broadcast_to(people, len(self.score.reference.landmark_set)))
 
     @cached_property
-    def parts(self) -> Parts:
-        """Offset, spread and misses."""
-        return take_apart(self.differences_mm, self.floor_mm)
+    def parts(self) -> PartsTable | None:
+        """Offset, spread and misses; None of too few cases, or where nothing errs."""
+        return parts_table(self.differences_mm, self.rest_mm, self.names, self.floor_mm)
 
     @cached_property
-    def shares_percent(self) -> Array | None:
-        """What offset, spread and misses add to the squared error of all landmarks, in percent; None of few cases."""
-        squares = self.parts.squares_mm2
-        told = ~np.isnan(squares).any(axis=-1)
-        total = squares[told].sum(axis=0)
-        return 100 * total / total.sum() if told.any() and total.sum() > 0 else None
-
-    @cached_property
-    def without_offset_mm(self) -> Array:
+    def rest_mm(self) -> Array:
         """Radial errors without the offset of the other cases, ``(seed, case, landmark)``."""
         return errors_without_offset(self.differences_mm, self.floor_mm)
 
-    @cached_property
-    def misses_percent(self) -> Array:
-        """Share of misses among the points of each run and landmark, ``(seed, landmark)``."""
-        told = ~np.isnan(self.differences_mm).any(axis=-1) & ~np.isnan(self.parts.limit_mm)[:, None]
-        number = told.sum(axis=1)
-        return np.divide(
-            100.0 * self.parts.is_miss.sum(axis=1), number, out=np.full(number.shape, np.nan), where=number > 0
-        )
+    @property
+    def errors(self) -> ErrorsTable:
+        """The score's errors, and how they come apart."""
+        return replace(self.score.errors, parts=self.parts, rest_mm=self.rest_mm)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``score --json`` adds: ``parts``, ``people``, ``seed_spread`` and ``conformal``."""
         landmarks = self.score.reference.landmark_set.names
         return {
-            "parts": self._parts(),
+            "parts": {"reason": f"fewer than {MIN_CASES} cases, or no error at all"}
+            if self.parts is None
+            else self.parts.to_dict(landmarks),
             "people": self.people and self.people.to_dict(landmarks),
             "seed_spread": self._seed_spread(),
             "conformal": self._conformal(),
-        }
-
-    def _parts(self) -> dict[str, Any]:
-        per_seed = metrics.mean_radial_error(self.without_offset_mm)
-        shares = self.shares_percent
-        if shares is None:
-            return {"reason": f"fewer than {MIN_CASES} cases, or no error at all"}
-        ends = offset_intervals(self.differences_mm, self.parts)
-        offset, spread = _over_seeds(self.parts.offset_mm), _over_seeds(self.parts.spread_mm)
-        limit, misses = _over_seeds(self.parts.limit_mm), _over_seeds(self.misses_percent)
-        squares = _over_seeds(self.parts.squares_mm2)
-        remaining = _over_seeds(metrics.mean_over_cases(self.without_offset_mm))
-        return {
-            "directions": list(self.names),
-            "share_of_squared_error_percent": dict(zip(PARTS, shares.tolist(), strict=True)),
-            "misses_percent": float(np.nanmean(misses)),
-            "mre_without_offset_mm": _summary(per_seed, self.without_offset_mm),
-            "per_landmark": {
-                name: {
-                    "offset_mm": dict(zip(self.names, offset[i].tolist(), strict=True)),
-                    "offset_ci95_mm": dict(zip(self.names, ends[i].tolist(), strict=True)),
-                    "offset_length_mm": float(np.linalg.norm(offset[i])),
-                    "spread_mm": dict(zip(self.names, spread[i].tolist(), strict=True)),
-                    "misses_percent": float(misses[i]),
-                    "miss_beyond_mm": float(limit[i]),
-                    "mre_without_offset_mm": float(remaining[i]),
-                    "squared_error_mm2": dict(zip(PARTS, squares[i].tolist(), strict=True)),
-                }
-                for i, name in enumerate(self.score.reference.landmark_set.names)
-                if not np.isnan(squares[i]).any()
-            },
         }
 
     def _seed_spread(self) -> dict[str, Any] | None:
@@ -176,7 +129,7 @@ class Explanation:
         if np.isnan(hits).all():
             return {"reason": f"the {len(calibrated_on.ids)} cases of '{calibrated_on.split.name}' are too few"}
         per_seed = metrics.mean_radial_error(hits)
-        per_landmark = _over_seeds(metrics.mean_over_cases(hits))
+        per_landmark = over_seeds(metrics.mean_over_cases(hits))
         return {
             "promised_percent": 100 * LEVEL,
             "calibrated_on": calibrated_on.split.name,
@@ -186,19 +139,29 @@ class Explanation:
             "per_landmark": {
                 name: {"radius_mm": float(radius), "covered_percent": float(share)}
                 for name, radius, share in zip(
-                    self.score.reference.landmark_set.names, _over_seeds(radii), per_landmark, strict=True
+                    self.score.reference.landmark_set.names, over_seeds(radii), per_landmark, strict=True
                 )
                 if not np.isnan(radius) and not np.isnan(share)
             },
         }
 
 
-def differences_mm(score: Score) -> Array:
-    """Return predicted minus reference in the directions of body or face, ``(seed, case, landmark, direction)``."""
-    reference = score.reference
-    vectors = (score.predicted - reference.points) * reference.mm_per_unit[:, None, None]
+def in_directions(reference: Reference, vectors: Array) -> Array:
+    """Return vectors in millimetres and in the directions of body or face.
+
+    Parameters
+    ----------
+    reference : Reference
+    vectors : array, shape (seed, case, landmark, axis)
+        In world coordinates.
+
+    Returns
+    -------
+    array, shape (seed, case, landmark, direction)
+    """
     turned = directions(reference.points, reference.landmark_set)  # (case, direction, axis)
-    return np.asarray(np.einsum("cda,scla->scld", turned, vectors))
+    vectors_mm = vectors * reference.mm_per_unit[:, None, None]
+    return np.asarray(np.einsum("cda,scla->scld", turned, vectors_mm))
 
 
 def _calibrate(score: Score, data_dir: Path | str | None) -> Score | str:
@@ -212,11 +175,6 @@ def _calibrate(score: Score, data_dir: Path | str | None) -> Score | str:
         return score_against(reference, score.predictions, allow_missing=True)
     except DataError as error:
         return str(error)
-
-
-def _over_seeds(values: Array) -> Array:
-    """Return the mean over the seeds that have a value, NaN where none has."""
-    return metrics.mean_over_cases(values.reshape(len(values), -1)).reshape(values.shape[1:])
 
 
 def _summary(per_seed: Array, values: Array) -> dict[str, Any]:

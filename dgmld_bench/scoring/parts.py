@@ -9,6 +9,7 @@ structure is far from both (miss). The definitions are in ``docs/protocol.md``. 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -114,13 +115,16 @@ def errors_without_offset(differences_mm: ArrayLike, floor_mm: ArrayLike = MISS_
     return np.where(enough[:, None], errors, np.nan)
 
 
+@cache
 def resampling_counts(n: int, n_resamples: int, *, stream: int = 0) -> Array:
     """Return how often each of ``n`` things is drawn in each bootstrap resample, ``(resample, n)``; always the same.
 
     A resample draws ``n`` times with replacement. What does not vary together must not be drawn from the same stream.
     """
     rng = np.random.default_rng([_SEED, stream])
-    return rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
+    counts.flags.writeable = False  # one array for all who ask
+    return counts
 
 
 def offset_intervals(differences_mm: ArrayLike, parts: Parts, *, level: float = 0.95) -> Array:
