@@ -163,7 +163,10 @@ def _cases_of(centre: str, settings: Settings, data_dir: Path | None) -> Trainin
     return join(
         [
             load_training_set(
-                s, settings.preset, data_dir, masks=settings.masks, labels=settings.labels, references=True
+                load_split(s, references=True, data_dir=data_dir),
+                settings.preset,
+                masks=settings.masks,
+                labels=settings.labels,
             )
             for s in CENTRES[centre]
         ]

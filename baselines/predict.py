@@ -52,20 +52,20 @@ def predict(
     from baselines.common.progress import make_progress, preparing
     from dgmld_bench.errors import DataError, UsageError
     from dgmld_bench.scoring.predictions import Predictions
-    from dgmld_bench.splits import find_split, get_track, landmark_set_of
+    from dgmld_bench.splits import get_track, load_split
 
     folders = [checkpoint] if (checkpoint / CARD).is_file() else sorted(p.parent for p in checkpoint.glob(f"*/{CARD}"))
     if not folders:
         raise DataError(f"{checkpoint}: no checkpoint here; expected {CARD} in it, or in folders seed-N below it")
-    the_split = find_split(split, data_dir)
-    landmark_set = landmark_set_of(the_split, data_dir)
+    opened = load_split(split, data_dir=data_dir)
     cards = [read_card(folder) for folder in folders]
     track = get_track(cards[0]["track"])
-    if track.landmarks is not landmark_set:
+    if track.landmarks is not opened.landmark_set:
         raise UsageError(
-            f"split '{split}' has landmarks '{landmark_set.name}', the checkpoint predicts '{track.landmarks.name}'"
+            f"split '{split}' has landmarks '{opened.landmark_set.name}', "
+            f"the checkpoint predicts '{track.landmarks.name}'"
         )
-    if the_split.role == "test" and any(split in card["training_data"] for card in cards):
+    if opened.split.role == "test" and any(split in card["training_data"] for card in cards):
         raise UsageError(f"{checkpoint} was trained on split '{split}': what it predicts there says nothing")
     predictions = Predictions(
         track=track.name,
@@ -81,7 +81,7 @@ def predict(
             network, card, preset = load_network(folder, runtime)
             if refine is not None:
                 preset = replace(preset, refine=refine)
-            cases = prepare(split, preset, data_dir, progress=on_case)
+            cases = prepare(opened, preset, progress=on_case)
             for case, points in zip(cases, predict_points(network, cases, preset, runtime), strict=True):
                 predictions.add(seed=card["seed"], split=split, case=case.id, landmarks=points)
     predictions.save(out)

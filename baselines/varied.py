@@ -20,7 +20,7 @@ import typer
 from baselines.common.command import DataDir, parse_seeds, run_app
 from baselines.common.registry import method_of
 from dgmld_bench.errors import unknown_name
-from dgmld_bench.splits import get_track
+from dgmld_bench.splits import get_track, load_split
 
 if TYPE_CHECKING:
     from baselines.common.config import Preset
@@ -141,8 +141,11 @@ def _load(settings: Settings, data_dir: Path | None) -> tuple[TrainingSet, Train
     from baselines.common.data import load_training_set
 
     track = get_track(settings.track)
-    training = load_training_set(track.train, settings.preset, data_dir, masks=settings.masks, labels=settings.labels)
-    return training, load_training_set(track.validation, settings.preset, data_dir)
+    training, validation = (load_split(name, data_dir=data_dir) for name in (track.train, track.validation))
+    return (
+        load_training_set(training, settings.preset, masks=settings.masks, labels=settings.labels),
+        load_training_set(validation, settings.preset),
+    )
 
 
 def _validation_mre(

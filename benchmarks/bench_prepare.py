@@ -90,16 +90,14 @@ def main() -> None:
         processor_one_by_one = processor_preparing = 0.0  # all threads together: what a busy machine changes least
         own, loading = [], []
         for split in SPLITS:
-            processor_start = time.process_time()
-            preparing += seconds(lambda split=split: cache.prepare(split))
-            processor_preparing += time.process_time() - processor_start
-            prepared = cache.prepare(split)
             cases = load_split(split, data_dir=folder)
-            for files, case, cached in track(
-                list(zip(register.cases_of(split), cases, prepared, strict=True)), split, transient=True
-            ):
+            processor_start = time.process_time()
+            preparing += seconds(lambda cases=cases: cache.prepare(cases))
+            processor_preparing += time.process_time() - processor_start
+            prepared = cache.prepare(cases)
+            for case, cached in track(list(zip(cases, prepared, strict=True)), split, transient=True):
                 start, processor_start = time.perf_counter(), time.process_time()
-                expected = reference(register.path(files.image))
+                expected = reference(cases.paths(case.id)[0])
                 one_by_one += time.perf_counter() - start
                 processor_one_by_one += time.process_time() - processor_start
                 with threadpool_limits(1, user_api="blas"):  # as the cache does it
@@ -124,7 +122,7 @@ def main() -> None:
 if __name__ == "__main__":
     for present in SPLITS:
         if read_register("atlases", sys.argv[1]).count(present):
-            Cache(GRID, sys.argv[1]).prepare(present)
+            Cache(GRID, sys.argv[1]).prepare(load_split(present, data_dir=sys.argv[1]))
     # the high-water mark of this program; getrusage would count the process that started it too
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     print(int(status["VmHWM"].split()[0]) / 1024)

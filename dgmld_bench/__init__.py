@@ -14,12 +14,12 @@ from dgmld_bench.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dgmld_bench import landmarks
-    from dgmld_bench.cases import Case, CaseList
+    from dgmld_bench.cases import Case
     from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
     from dgmld_bench.scoring.predictions import Predictions
     from dgmld_bench.scoring.score import Score, score
+    from dgmld_bench.splits import CaseList, get_track, load_split
     from dgmld_bench.splits import find_split as get_split
-    from dgmld_bench.splits import get_track, load_split
 
 __all__ = [
     "Case",
@@ -38,7 +38,7 @@ __all__ = [
 
 _HOMES = {
     "Case": "cases",
-    "CaseList": "cases",
+    "CaseList": "splits",
     "Score": "scoring.score",
     "load_split": "splits",
     "DataError": "errors",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -222,62 +222,6 @@ class Case:
                 f"test split '{self.split}', case '{self.id}': {what} withheld, so that training code cannot read "
                 f"the reference by accident; to score, use load_split('{self.split}', references=True)"
             )
-
-
-class CaseList(Sequence[Case]):
-    """A lazy sequence of cases: each access makes a new :class:`Case`, so memory stays flat."""
-
-    def __init__(self, ids: Sequence[str], make: Callable[[str], Case], split: str = "") -> None:
-        self.ids = tuple(ids)
-        self.split = split
-        self._make = make
-
-    def __repr__(self) -> str:
-        shown = [repr(id) for id in self.ids]
-        if len(shown) > 6:
-            shown[3:-1] = ["…"]
-        of = f"split={self.split!r}, " if self.split else ""
-        return f"CaseList({of}{len(self)} cases: {', '.join(shown)})"
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: how many cases, and the first of them; reads no image."""
-        rows = [
-            f"<tr><td>{html.escape(case.id)}</td><td>{html.escape(case.centre or '')}</td>"
-            f"<td>{html.escape(', '.join(f'{k}: {v}' for k, v in case.info.items()))}</td></tr>"
-            for case in self[:10]
-        ]
-        more = f"<p>… and {len(self) - 10} more</p>" if len(self) > 10 else ""
-        head = "<tr><th>case</th><th>centre</th><th>known</th></tr>"
-        return f"<p><b>{html.escape(self.split)}</b>, {len(self)} cases</p><table>{head}{''.join(rows)}</table>{more}"
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @overload
-    def __getitem__(self, index: int) -> Case: ...
-    @overload
-    def __getitem__(self, index: str) -> Case: ...
-    @overload
-    def __getitem__(self, index: slice) -> CaseList: ...
-    def __getitem__(self, index: int | str | slice) -> Case | CaseList:
-        if isinstance(index, slice):
-            return CaseList(self.ids[index], self._make, self.split)
-        if isinstance(index, str):
-            return self.by_id(index)
-        return self._make(self.ids[index])
-
-    def __iter__(self) -> Iterator[Case]:
-        return (self._make(id) for id in self.ids)
-
-    def by_id(self, case_id: str) -> Case:
-        """Return the case of that id; KeyError when the split has no such case."""
-        if case_id not in self.ids:
-            raise KeyError(f"no case '{case_id}' in {self!r}")
-        return self._make(case_id)
-
-    def subset(self, ids: Sequence[str]) -> CaseList:
-        """Return a list of these cases only, in the order given."""
-        return CaseList(ids, self._make, self.split)
 
 
 def mean_of_annotators(annotations: Mapping[str, Array]) -> Array:

@@ -6,19 +6,24 @@ Each data source says which splits it gives; a track is made of them. Counts are
 
 from __future__ import annotations
 
+import html
+from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
+from typing import overload
 
-from dgmld_bench.cases import Case, CaseList
+from dgmld_bench.cases import Case
 from dgmld_bench.errors import UsageError, unknown_name
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM, LandmarkSet, get_landmark_set
 from dgmld_bench.sources import all_sources, get_source, open_register
 from dgmld_bench.storage import folders
-from dgmld_bench.storage.register import own_sources, read_register
+from dgmld_bench.storage.register import Register, own_sources, read_register
 from dgmld_bench.tracks import ReferenceKind, Role, Split, Track, case_sort_key
 
 __all__ = [
     "SPLITS",
     "TRACKS",
+    "CaseList",
     "Role",
     "Split",
     "Track",
@@ -26,7 +31,6 @@ __all__ = [
     "find_split",
     "get_split",
     "get_track",
-    "landmark_set_of",
     "load_split",
 ]
 
@@ -93,25 +97,105 @@ def find_split(name: str, data_dir: Path | str | None = None) -> Split:
     UsageError
         For an unknown name.
     """
-    if not name.startswith("own/"):
-        return get_split(name)
+    return _own_split(_own_register(name, data_dir)) if name.startswith("own/") else get_split(name)
+
+
+def _own_register(name: str, data_dir: Path | str | None) -> Register:
     known = own_sources(data_dir)
     if name not in known:
         raise UsageError(
             f"unknown split '{name}'. Your own centres in {folders.data_dir(data_dir)}: {', '.join(known) or 'none'}; "
             "add one with `dgmld-bench import own PATH --name NAME --landmarks SET`"
         )
-    register = read_register(name, data_dir)
+    return read_register(name, data_dir)
+
+
+def _own_split(register: Register) -> Split:
+    name = register.source
     ids = tuple(c.id for c in register.cases_of(name))
     kind: ReferenceKind = "mask-derived" if register.options.get("mask_derived") else "expert"
     return Split(name, "own", name, "test", name.partition("/")[2], len(ids), True, ids, kind)
 
 
-def landmark_set_of(split: Split, folder: Path | str | None = None) -> LandmarkSet:
-    """Return the landmark set of a split, built in or the user's own."""
-    if split.track == "own":
-        return get_landmark_set(read_register(split.source, folder).options["landmarks"])
-    return get_track(split.track).landmarks
+class CaseList(Sequence[Case]):
+    """A split that is on disk, opened: a lazy sequence of its cases in the order of their ids.
+
+    Each access makes a new :class:`~dgmld_bench.cases.Case`, so memory stays flat.
+
+    Attributes
+    ----------
+    split : Split
+    landmark_set : LandmarkSet
+    ids : tuple of str
+    data_dir : Path
+        The data folder that it was opened in.
+    """
+
+    def __init__(
+        self, split: Split, landmark_set: LandmarkSet, register: Register, data_dir: Path, *, withheld: bool
+    ) -> None:
+        self.split = split
+        self.landmark_set = landmark_set
+        self.data_dir = data_dir
+        self._register = register
+        self._withheld = withheld
+        self._files = {files.id: files for files in register.cases_of(split.name)}
+        self.ids = tuple(self._files)
+
+    def __repr__(self) -> str:
+        shown = [repr(id) for id in self.ids]
+        if len(shown) > 6:
+            shown[3:-1] = ["…"]
+        return f"CaseList(split={self.split.name!r}, {len(self)} cases: {', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many cases, and the first of them; reads no image."""
+        rows = [
+            f"<tr><td>{html.escape(case.id)}</td><td>{html.escape(case.centre or '')}</td>"
+            f"<td>{html.escape(', '.join(f'{k}: {v}' for k, v in case.info.items()))}</td></tr>"
+            for case in self[:10]
+        ]
+        more = f"<p>… and {len(self) - 10} more</p>" if len(self) > 10 else ""
+        head = "<tr><th>case</th><th>centre</th><th>known</th></tr>"
+        name = html.escape(self.split.name)
+        return f"<p><b>{name}</b>, {len(self)} cases</p><table>{head}{''.join(rows)}</table>{more}"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+    @overload
+    def __getitem__(self, index: str) -> Case: ...
+    @overload
+    def __getitem__(self, index: slice) -> CaseList: ...
+    def __getitem__(self, index: int | str | slice) -> Case | CaseList:
+        if isinstance(index, slice):
+            some = copy(self)
+            some.ids = self.ids[index]
+            return some
+        return self.by_id(index) if isinstance(index, str) else self._read(self.ids[index])
+
+    def __iter__(self) -> Iterator[Case]:
+        return map(self._read, self.ids)
+
+    def by_id(self, case_id: str) -> Case:
+        """Return the case of that id; KeyError when the split has no such case."""
+        if case_id not in self.ids:
+            raise KeyError(f"no case '{case_id}' in {self!r}")
+        return self._read(case_id)
+
+    def _read(self, case_id: str) -> Case:
+        case = get_source(self.split.source).read(
+            self._files[case_id], self.landmark_set, self._register, withheld=self._withheld
+        )
+        case.reference_kind = self.split.reference
+        return case
+
+    def paths(self, case_id: str) -> tuple[Path, Path | None]:
+        """Return the files of a case: its image, and its label map where it has one."""
+        files = self._files[case_id]
+        return self._register.path(files.image), self._register.path(files.mask) if files.mask else None
 
 
 def load_split(name: str, *, references: bool = False, data_dir: Path | str | None = None) -> CaseList:
@@ -133,16 +217,11 @@ def load_split(name: str, *, references: bool = False, data_dir: Path | str | No
     DataError
         When the split is not on disk; the message says how to get it.
     """
-    split = find_split(name, data_dir)
-    register = open_register(split.source, data_dir)
-    files = {f.id: f for f in register.cases_of(name)}
-    source = get_source(split.source)
+    if name.startswith("own/"):
+        register = _own_register(name, data_dir)
+        split, landmark_set = _own_split(register), get_landmark_set(register.options["landmarks"])
+    else:
+        split = get_split(name)
+        register, landmark_set = open_register(split.source, data_dir), get_track(split.track).landmarks
     withheld = split.role == "test" and not references
-    landmark_set = landmark_set_of(split, data_dir)
-
-    def make(case_id: str) -> Case:
-        case = source.read(files[case_id], landmark_set, register, withheld=withheld)
-        case.reference_kind = split.reference
-        return case
-
-    return CaseList(list(files), make, name)
+    return CaseList(split, landmark_set, register, folders.data_dir(data_dir), withheld=withheld)

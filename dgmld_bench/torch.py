@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dgmld_bench.cases import CaseList
 from dgmld_bench.geometry import world_to_index
-from dgmld_bench.splits import load_split
+from dgmld_bench.splits import CaseList, load_split
 
 try:
     import torch

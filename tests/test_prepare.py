@@ -16,7 +16,8 @@ from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, ReferenceWithheldError
 from dgmld_bench.formats import volumes
 from dgmld_bench.landmarks import CEREBELLUM
-from dgmld_bench.storage.register import CaseFiles, Register, write_register
+from dgmld_bench.splits import load_split
+from dgmld_bench.storage.register import REGISTER, CaseFiles, Register, write_register
 from tests.trees import PAINTED, affines, paint
 
 GRID = (16, 16, 16)
@@ -129,12 +130,11 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_the_cache_gives_what_preprocessing_gives(data: Path) -> None:
-    from dgmld_bench.splits import load_split
-
     told: list[tuple[int, int]] = []
-    first = Cache(GRID, data).prepare("lfc", on_case=lambda done, total: told.append((done, total)))
+    cases = load_split("lfc", data_dir=data)
+    first = Cache(GRID, data).prepare(cases, on_case=lambda done, total: told.append((done, total)))
     assert [c.id for c in first] == ["1", "2"] and told == [(1, 2), (2, 2)]
-    for prepared, case in zip(first, load_split("lfc", data_dir=data), strict=True):
+    for prepared, case in zip(first, cases, strict=True):
         image, grid = preprocess(case, GRID)
         assert isinstance(prepared.image, np.memmap)
         assert np.abs(prepared.image / FULL_SCALE - image).max() <= 0.5 / FULL_SCALE + 1e-7
@@ -150,30 +150,36 @@ def test_nothing_is_prepared_twice_unless_its_file_changed(data: Path, monkeypat
         return original(case, grid_shape)
 
     monkeypatch.setattr(prepare, "preprocess", spy)
-    before = [np.array(c.image) for c in Cache(GRID, data).prepare("lfc")]
-    Cache(GRID, data).prepare("lfc")
+    before = [np.array(c.image) for c in Cache(GRID, data).prepare(load_split("lfc", data_dir=data))]
+    Cache(GRID, data).prepare(load_split("lfc", data_dir=data))
     assert sorted(seen) == ["1", "2"]
 
     file = data / "dgmld" / "2.nii.gz"
     volume = volumes.read_volume(file)
     volumes.write_volume(file, np.flip(volume[0], 0).copy(), volume[1])
     os.utime(file, ns=(0, 0))
-    after = [np.array(c.image) for c in Cache(GRID, data).prepare("lfc")]
+    after = [np.array(c.image) for c in Cache(GRID, data).prepare(load_split("lfc", data_dir=data))]
     assert sorted(seen) == ["1", "2", "2"]
     assert np.array_equal(before[0], after[0]) and not np.array_equal(before[1], after[1])
 
-    Cache((8, 8, 8), data).prepare("lfc")
+    Cache((8, 8, 8), data).prepare(load_split("lfc", data_dir=data))
     assert len(seen) == 5  # another grid
+
+
+def test_preparing_an_opened_split_reads_no_register(data: Path) -> None:
+    cases = load_split("lfc", data_dir=data)
+    (data / "dgmld" / REGISTER).unlink()
+    assert [c.id for c in Cache(GRID, data).prepare(cases)] == ["1", "2"]
 
 
 def test_masks_of_a_test_split_are_withheld_from_training_code(data: Path) -> None:
     with pytest.raises(ReferenceWithheldError, match="the mask is withheld"):
-        Cache(GRID, data).prepare("lfc", masks=True)
+        Cache(GRID, data).prepare(load_split("lfc", data_dir=data), masks=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY nonsense", "shape", "pickle"])
 def test_a_damaged_cache_is_named(data: Path, content: bytes | str) -> None:
-    Cache(GRID, data).prepare("lfc")
+    Cache(GRID, data).prepare(load_split("lfc", data_dir=data))
     file = sorted((data / "cache").glob("*.npy"))[0]
     if content == "shape":
         np.save(file, np.zeros((3, 3), np.uint16))
@@ -183,19 +189,19 @@ def test_a_damaged_cache_is_named(data: Path, content: bytes | str) -> None:
         assert isinstance(content, bytes)
         file.write_bytes(content)
     with pytest.raises(DataError, match=r"not a prepared case .*; delete .*cache and run again"):
-        Cache(GRID, data).prepare("lfc")
+        Cache(GRID, data).prepare(load_split("lfc", data_dir=data))
 
 
 def test_a_source_file_that_went_away(data: Path) -> None:
     (data / "dgmld" / "1.nii.gz").unlink()
     with pytest.raises(DataError, match=r"1\.nii\.gz: no such file any more"):
-        Cache(GRID, data).prepare("lfc")
+        Cache(GRID, data).prepare(load_split("lfc", data_dir=data))
 
 
 def test_an_image_that_cannot_be_read_leaves_nothing_half_done(data: Path) -> None:
     (data / "dgmld" / "1.nii.gz").write_bytes(b"not a volume")
     with pytest.raises(DataError, match=r"1\.nii\.gz"):
-        Cache(GRID, data).prepare("lfc")
+        Cache(GRID, data).prepare(load_split("lfc", data_dir=data))
     arrays = {p.stem for p in (data / "cache").glob("*.npy")}
     assert {p.stem for p in (data / "cache").glob("*.json")} == arrays
     assert not list((data / "cache").glob("*.part"))
@@ -204,10 +210,10 @@ def test_an_image_that_cannot_be_read_leaves_nothing_half_done(data: Path) -> No
 def test_labels_on_the_grid_are_those_of_the_nearest_voxels_in_one_numbering(brains: Path) -> None:
     from dgmld_bench.derive import FIDON_TO_FETA
     from dgmld_bench.geometry import world_to_index
-    from dgmld_bench.splits import load_split
 
-    (case, *_) = load_split("atlas", data_dir=brains)
-    (prepared, *_) = Cache(GRID, brains).prepare("atlas", labels=True)
+    cases = load_split("atlas", data_dir=brains)
+    case = cases[0]
+    (prepared, *_) = Cache(GRID, brains).prepare(cases, labels=True)
     assert isinstance(prepared.labels, np.memmap) and prepared.mask is None
     voxels = np.stack(np.meshgrid(*map(np.arange, GRID), indexing="ij"), axis=-1).reshape(-1, 3)
     index = world_to_index(case.affine, prepared.grid.to_world(voxels.astype(float)))

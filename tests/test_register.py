@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dgmld_bench import splits
 from dgmld_bench.errors import DataError, ReferenceWithheldError, UsageError
+from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
 from dgmld_bench.obtaining.importing import NothingUsableError, import_source
-from dgmld_bench.splits import find_split, load_split
+from dgmld_bench.splits import find_split, get_split, load_split
 from dgmld_bench.storage import folders
 from dgmld_bench.storage.register import REGISTER, CaseFiles, Problem, Register, read_register, write_register
 from tests.trees import dgmld_release, isbi
@@ -90,6 +92,27 @@ def test_references_of_test_splits_are_withheld(tmp_path: Path) -> None:
             getattr(case, what)
     assert load_split("lfc", references=True, data_dir=tmp_path)[0].landmarks.shape == (6, 3)
     assert load_split("lfc-val", data_dir=tmp_path)[0].landmarks.shape == (6, 3)
+
+
+def test_an_opened_split_carries_what_it_is_and_where_its_files_lie(tmp_path: Path) -> None:
+    dgmld_release(tmp_path / "release", {"lfc": ["1", "10"]})
+    register = import_source("dgmld", tmp_path / "release", data_dir=tmp_path)
+    cases = load_split("lfc", data_dir=tmp_path)
+    assert cases.split == get_split("lfc") and cases.landmark_set is CEREBELLUM and cases.data_dir == tmp_path
+    image = register.path(register.cases_of("lfc")[1].image)
+    assert cases[1:].ids == ("10",) and cases[1:].paths("10") == (image, None)
+
+
+def test_an_opened_centre_of_ones_own_reads_its_register_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "own" / "clinic"
+    files = CaseFiles("a", "own/clinic", "a.png", ("points.csv",))
+    write_register(Register("own/clinic", folder, (files,), options={"landmarks": "cephalometric", "spacing_mm": 0.1}))
+    read = []
+    monkeypatch.setattr(splits, "read_register", lambda *given: read.append(given) or read_register(*given))
+    cases = load_split("own/clinic", data_dir=tmp_path)
+    assert len(read) == 1 and cases.landmark_set is CEPHALOMETRIC
+    assert cases.split == find_split("own/clinic", tmp_path) and cases.split.case_ids == ("a",)
+    assert cases.paths("a") == (folder / "a.png", None)
 
 
 def tree(path: Path) -> set[str]:

@@ -204,7 +204,9 @@ def test_data_that_may_only_be_read_is_prepared_elsewhere(
     monkeypatch.setattr(os, "access", lambda *_: False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     before = len(list((brains / "cache").glob("*")))
-    data = load_training_set("atlas", replace(get_preset("smoke", 3), grid_shape=(24, 24, 24)), brains)
+    data = load_training_set(
+        load_split("atlas", data_dir=brains), replace(get_preset("smoke", 3), grid_shape=(24, 24, 24))
+    )
     assert len(data) == 6 and len(list((brains / "cache").glob("*"))) == before
     assert len(list((tmp_path / "cache").rglob("*.npy"))) == 6
 
@@ -234,7 +236,7 @@ def test_training_needs_no_reference_of_a_test_split(tmp_path: Path, brains: Pat
 
 def test_a_test_split_cannot_be_trained_or_selected_on(brains: Path) -> None:
     with pytest.raises(ReferenceWithheldError):
-        load_training_set("lfc", get_preset("smoke", 3), brains)
+        load_training_set(load_split("lfc", data_dir=brains), get_preset("smoke", 3))
 
 
 def test_selection() -> None:
@@ -247,7 +249,9 @@ def test_selection() -> None:
 def test_source_validation_withholds_every_fifth_case_from_both_stages(
     tmp_path: Path, brains: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training, validation = withhold_fifths(load_training_set("atlas", get_preset("smoke", 3), brains))
+    training, validation = withhold_fifths(
+        load_training_set(load_split("atlas", data_dir=brains), get_preset("smoke", 3))
+    )
     assert [c.id for c in training.cases] == ["1", "2", "3", "4", "6"]
     assert [c.id for c in validation.cases] == ["5"] and len(validation.world) == 1
     with pytest.raises(DataError, match="4 training cases: too few"):
@@ -286,7 +290,7 @@ def test_a_method_changes_examples_in_its_own_way(
     run(tmp_path / "2", films, method=own, track="ceph")
     shape, points, labels = seen[0]
     assert labels is None and shape == (96, 80)
-    whole = load_training_set("isbi-train", get_preset("smoke", 2), films)
+    whole = load_training_set(load_split("isbi-train", data_dir=films), get_preset("smoke", 2))
     grid = [case.grid.to_grid(world) for case, world in zip(whole.cases, whole.world, strict=True)]
     assert all(min(np.abs(p.numpy() - g).max() for g in grid) < 1e-9 for p in points)
 

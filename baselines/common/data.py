@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from baselines.common.config import Preset
 from baselines.common.heatmaps import from_heatmap_grid, to_heatmap_grid
 from baselines.common.prepare import FULL_SCALE, Cache, PreparedCase
 from dgmld_bench.errors import DataError
-from dgmld_bench.splits import Track, load_split
+from dgmld_bench.splits import CaseList, Track
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -52,20 +51,19 @@ class TrainingSet:
 
 
 def load_training_set(
-    split: str,
+    cases: CaseList,
     preset: Preset,
-    data_dir: Path | None,
     *,
     masks: bool = False,
     labels: bool = False,
-    references: bool = False,
     progress: Progress | None = None,
 ) -> TrainingSet:
-    """Prepare a split. A test split raises unless ``references`` asks for what is withheld of it."""
-    prepared = prepare(split, preset, data_dir, masks=masks, labels=labels, references=references, progress=progress)
-    cases = load_split(split, references=references, data_dir=data_dir)
+    """Prepare a split with its landmarks; raises where they are withheld."""
     if not len(cases):
-        raise DataError(f"split '{split}': no case of it is on disk; `dgmld-bench datasets` says how to get it")
+        raise DataError(
+            f"split '{cases.split.name}': no case of it is on disk; `dgmld-bench datasets` says how to get it"
+        )
+    prepared = prepare(cases, preset, masks=masks, labels=labels, progress=progress)
     world = np.stack([case.landmarks for case in cases])
     points = np.stack([p.grid.to_grid(w) for p, w in zip(prepared, world, strict=True)])
     heatmap_points = to_heatmap_grid(torch.from_numpy(points), preset.heatmap_stride).numpy()
@@ -73,20 +71,16 @@ def load_training_set(
 
 
 def prepare(
-    split: str,
+    cases: CaseList,
     preset: Preset,
-    data_dir: Path | None,
     *,
     masks: bool = False,
     labels: bool = False,
-    references: bool = False,
     progress: Progress | None = None,
 ) -> list[PreparedCase]:
     """Prepare the images of any split, telling ``progress(split, done, total)``."""
-    on_case = (lambda done, total: progress(split, done, total)) if progress else None
-    return Cache(preset.grid_shape, data_dir).prepare(
-        split, masks=masks, labels=labels, references=references, on_case=on_case
-    )
+    on_case = (lambda done, total: progress(cases.split.name, done, total)) if progress else None
+    return Cache(preset.grid_shape, cases.data_dir).prepare(cases, masks=masks, labels=labels, on_case=on_case)
 
 
 def join(sets: Sequence[TrainingSet]) -> TrainingSet:

@@ -19,7 +19,7 @@ from baselines.common.trainer import Epoch
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import free_bytes, new_folder
 from dgmld_bench.scoring.predictions import Predictions
-from dgmld_bench.splits import get_track
+from dgmld_bench.splits import CaseList, get_track
 
 if TYPE_CHECKING:
     from baselines.common.recipe import Settings
@@ -34,9 +34,8 @@ REST_BYTES = 32 << 20
 def rehearse(
     settings: Settings,
     seeds: Sequence[int],
-    splits: Sequence[str],
+    splits: Sequence[CaseList],
     folder: Path,
-    data_dir: Path | None,
     header: Predictions,
     on_case: Callable[[str, int, int], None] | None = None,
 ) -> None:
@@ -47,11 +46,10 @@ def rehearse(
     settings : Settings
     seeds : sequence of int
         Those that are still to be trained.
-    splits : sequence of str
+    splits : sequence of CaseList
         What is predicted.
     folder : Path
         Where results go.
-    data_dir : Path or None
     header : Predictions
         What the run's predictions say beside points.
     on_case : callable, optional
@@ -77,9 +75,9 @@ def rehearse(
         draw_training(made, place / "curve.png", title=settings.method.name)
         one = header.model_copy(deep=True)
         points = np.zeros((len(get_track(settings.track).landmarks), settings.preset.dimension))
-        for split in splits:
-            for case in prepare(split, settings.preset, data_dir, progress=on_case):
-                one.add(seed=seeds[0], split=split, case=case.id, landmarks=points)
+        for opened in splits:
+            for case in prepare(opened, settings.preset, progress=on_case):
+                one.add(seed=seeds[0], split=case.split, case=case.id, landmarks=points)
         one.save(place / "predictions.json")
         Predictions.load(place / "predictions.json")
     finally:

@@ -30,10 +30,8 @@ from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import atomic_write, read_json, write_json
 from dgmld_bench.geometry import NetworkGrid
-from dgmld_bench.sources import open_register
-from dgmld_bench.splits import find_split, load_split
+from dgmld_bench.splits import CaseList
 from dgmld_bench.storage import folders
-from dgmld_bench.storage.register import CaseFiles
 
 VERSION = 1
 FULL_SCALE = 65535
@@ -221,44 +219,38 @@ class Cache:
 
     def prepare(
         self,
-        split: str,
+        cases: CaseList,
         *,
         masks: bool = False,
         labels: bool = False,
-        references: bool = False,
         on_case: Callable[[int, int], None] | None = None,
     ) -> list[PreparedCase]:
         """Return the prepared cases of a split in the order of their ids, preparing what the cache has not.
 
         Parameters
         ----------
-        split : str
+        cases : CaseList
+            What :func:`dgmld_bench.load_split` returned.
         masks, labels : bool
-            Prepare masks or tissue labels as well. Those of a test split are withheld, so asking for them raises.
-        references : bool
-            Do not withhold them.
+            Prepare masks or tissue labels as well; asking for those that are withheld raises.
         on_case : callable, optional
             Called after each case with how many are done and how many there are.
 
         Raises
         ------
         DataError
-            When the split is not on disk or a case cannot be prepared.
+            When a case cannot be prepared.
         """
-        found = find_split(split, self.data_dir)
-        register = open_register(found.source, self.data_dir)
-        files = register.cases_of(split)
-        cases = load_split(split, references=references, data_dir=self.data_dir)
 
-        def one(entry: CaseFiles) -> PreparedCase:
-            case = cases.by_id(entry.id)
-            image, grid = self._image(case, register.path(entry.image))
-            file = register.path(entry.mask) if entry.mask else None
-            mask = self._of_mask(case, file, "mask", preprocess_mask) if masks else None
-            tissues = self._of_mask(case, file, "labels", preprocess_labels) if labels else None
-            return PreparedCase(entry.id, split, image, grid, mask, tissues)
+        def one(case_id: str) -> PreparedCase:
+            case = cases.by_id(case_id)
+            image_file, mask_file = cases.paths(case_id)
+            image, grid = self._image(case, image_file)
+            mask = self._of_mask(case, mask_file, "mask", preprocess_mask) if masks else None
+            tissues = self._of_mask(case, mask_file, "labels", preprocess_labels) if labels else None
+            return PreparedCase(case_id, case.split, image, grid, mask, tissues)
 
-        return list(_in_parallel(one, files, on_case))
+        return list(_in_parallel(one, cases.ids, on_case))
 
     def _image(self, case: Case, file: Path) -> tuple[NDArray, NetworkGrid]:
         key = self.key(file, "image")

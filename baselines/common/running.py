@@ -19,7 +19,7 @@ from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write, read_json, write_json
 from dgmld_bench.scoring.predictions import Predictions, Run
 from dgmld_bench.sources import get_source
-from dgmld_bench.splits import Track, get_split, get_track, load_split
+from dgmld_bench.splits import CaseList, Track, get_split, get_track, load_split
 from dgmld_bench.storage.register import has_register
 from dgmld_bench.terminal import make_console
 
@@ -84,7 +84,8 @@ def run_method(
     boundary = _boundaries(settings)
     folder = out or Path("runs") / track / f"{method.name.lower()}-{backbone}-{the_preset.name}"
     places = {seed: folder / f"seed-{seed}" for seed in seeds}
-    cases = {name: len(load_split(name, data_dir=data_dir)) for name in (the_track.train, *predicted)}
+    training = load_split(the_track.train, data_dir=data_dir)
+    cases = {the_track.train: len(training)} | {name: len(opened) for name, opened in predicted.items()}
     # Results that are all there may be collected on another machine than that which trained.
     untrained = [seed for seed, place in places.items() if not (place / "predictions.json").is_file()]
     identity = claim(
@@ -103,19 +104,19 @@ def run_method(
     records: dict[str, Any] = {}
     with make_progress() as progress, _saying_what_is_kept(folder):
         if untrained:
-            data = _load(settings, the_track, validation_split, data_dir, progress)
+            data = _load(settings, training, validation_split, predicted, progress)
             with preparing(progress) as on_case:
-                rehearse(settings, untrained, predicted, folder, data_dir, results, on_case)
+                rehearse(settings, untrained, list(predicted.values()), folder, results, on_case)
         for seed, place in places.items():
             if seed in untrained:
                 network = _train(settings, seed, data, boundary, place, progress)
-                _predict(network, settings, seed, predicted, place, data_dir, progress, results)
+                _predict(network, settings, seed, list(predicted.values()), place, progress, results)
                 for state in place.glob("*.state"):  # only now: until here an interruption costs nothing
                     state.unlink()
             run = Predictions.load(place / "predictions.json").run(seed)
-            if later := [split for split in predicted if split not in run.predictions]:
+            if later := [opened for name, opened in predicted.items() if name not in run.predictions]:
                 network = load_network(place, settings.runtime)[0]
-                _predict(network, settings, seed, later, place, data_dir, progress, results, earlier=run)
+                _predict(network, settings, seed, later, place, progress, results, earlier=run)
                 run = Predictions.load(place / "predictions.json").run(seed)
             results.runs.append(run)
             records[str(seed)] = read_json(place / "checkpoint.json")["record"]
@@ -155,13 +156,13 @@ def ensure_phantom(track: Track, data_dir: Path | None) -> None:
         )
 
 
-def splits_on_disk(names: tuple[str, ...], data_dir: Path | None) -> list[str]:
-    """Return the splits that can be predicted; says which cannot, and why."""
-    found = []
+def splits_on_disk(names: tuple[str, ...], data_dir: Path | None) -> dict[str, CaseList]:
+    """Open the splits that can be predicted; says which cannot, and why."""
+    found = {}
     for name in names:
         try:
-            if len(load_split(name, data_dir=data_dir)):
-                found.append(name)
+            if len(opened := load_split(name, data_dir=data_dir)):
+                found[name] = opened
                 continue
             console.print(f"[yellow]split '{name}' is not predicted:[/] no case of it is on disk")
         except DataError as error:
@@ -170,17 +171,23 @@ def splits_on_disk(names: tuple[str, ...], data_dir: Path | None) -> list[str]:
 
 
 def _load(
-    settings: Settings, track: Track, validation_split: str | None, data_dir: Path | None, progress: Progress
+    settings: Settings,
+    training: CaseList,
+    validation_split: str | None,
+    opened: dict[str, CaseList],
+    progress: Progress,
 ) -> tuple[TrainingSet, TrainingSet]:
     from baselines.common.data import load_training_set, withhold_fifths
 
     with preparing(progress) as on_case:
-        training = load_training_set(
-            track.train, settings.preset, data_dir, masks=settings.masks, labels=settings.labels, progress=on_case
+        prepared = load_training_set(
+            training, settings.preset, masks=settings.masks, labels=settings.labels, progress=on_case
         )
         if validation_split is None:
-            return withhold_fifths(training)
-        return training, load_training_set(validation_split, settings.preset, data_dir, progress=on_case)
+            return withhold_fifths(prepared)
+        # one that is not on disk says here how to get it
+        validation = opened.get(validation_split) or load_split(validation_split, data_dir=training.data_dir)
+        return prepared, load_training_set(validation, settings.preset, progress=on_case)
 
 
 def _with_later_splits(folder: Path, identity: dict[str, Any], cases: dict[str, int]) -> dict[str, Any]:
@@ -243,9 +250,8 @@ def _predict(
     network: nn.Module,
     settings: Settings,
     seed: int,
-    splits: list[str],
+    splits: list[CaseList],
     place: Path,
-    data_dir: Path | None,
     progress: Progress,
     header: Predictions,
     *,
@@ -257,12 +263,12 @@ def _predict(
 
     one = header.model_copy(update={"runs": [earlier] if earlier else []}, deep=True)
     with preparing(progress) as on_case:
-        for split in splits:
-            cases = prepare(split, settings.preset, data_dir, progress=on_case)
+        for opened in splits:
+            cases = prepare(opened, settings.preset, progress=on_case)
             for case, points in zip(
                 cases, predict_points(network, cases, settings.preset, settings.runtime), strict=True
             ):
-                one.add(seed=seed, split=split, case=case.id, landmarks=points)
+                one.add(seed=seed, split=case.split, case=case.id, landmarks=points)
     one.save(place / "predictions.json")
 
 
@@ -282,7 +288,7 @@ def _boundaries(settings: Settings) -> Boundaries | None:
     return boundary_provider(settings.edges, settings.preset)
 
 
-def print_scores(results: Predictions, splits: list[str], data_dir: Path | None) -> None:
+def print_scores(results: Predictions, splits: Iterable[str], data_dir: Path | None) -> None:
     """Print the scores of splits, one row each."""
     from rich.table import Table
 

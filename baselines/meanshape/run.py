@@ -28,7 +28,7 @@ def unit_grid(case: Case) -> NetworkGrid:
     return NetworkGrid(case.affine, tuple(case.image.shape), (1,) * case.image.ndim)
 
 
-def predict(track_name: str, data_dir: Path | None = None, tests: list[str] | None = None) -> Predictions:
+def predict(track_name: str, data_dir: Path | None = None) -> Predictions:
     """Return the mean shape's predictions for the test splits that are on disk."""
     track = get_track(track_name)
     mean = np.mean([unit_grid(c).to_grid(c.landmarks) for c in load_split(track.train, data_dir=data_dir)], axis=0)
@@ -40,9 +40,9 @@ def predict(track_name: str, data_dir: Path | None = None, tests: list[str] | No
         training_data=[track.train],
         description="The mean training landmarks in normalised image coordinates: the floor of every table.",
     )
-    for split in splits_on_disk(track.tests, data_dir) if tests is None else tests:
-        for case in load_split(split, data_dir=data_dir):
-            predictions.add(seed=0, split=split, case=case.id, landmarks=unit_grid(case).to_world(mean))
+    for cases in splits_on_disk(track.tests, data_dir).values():
+        for case in cases:
+            predictions.add(seed=0, split=case.split, case=case.id, landmarks=unit_grid(case).to_world(mean))
     return predictions
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dgmld_bench.splits import CaseList
+
 Level = Literal["error", "warning", "note"]
 
 LEVELS: dict[Level, str] = {
@@ -107,6 +109,8 @@ class Audit:
         Ordered: errors first, then by check, then by score.
     measured : dict
         Figures that describe the data as a whole, such as the correlations between different cases.
+    cases : dict
+        Split -> the cases looked at, for pictures of them.
     """
 
     target: str
@@ -114,6 +118,7 @@ class Audit:
     absent: tuple[str, ...]
     findings: tuple[Finding, ...]
     measured: dict[str, Any]
+    cases: dict[str, CaseList] = field(default_factory=dict, repr=False, compare=False)
 
     def count(self, level: Level, check: str | None = None) -> int:
         """Return how many findings there are of a level (and of one check)."""

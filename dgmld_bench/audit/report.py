@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
-from dgmld_bench.audit.findings import CHECKS, LEVELS, Audit, Finding, Place
+from dgmld_bench.audit.findings import CHECKS, LEVELS, Audit, Finding
 from dgmld_bench.audit.pictures import draw_correlations, draw_finding
-from dgmld_bench.cases import Case
 from dgmld_bench.files import refuse_checkout, write_json, write_text
-from dgmld_bench.splits import load_split
 
 REPORT, DATA = "report.html", "audit.json"
 REPORT_SHOWS = "a report may show patients"
@@ -24,7 +21,6 @@ def write_report(
     audit: Audit,
     folder: Path,
     *,
-    data_dir: Path | str | None = None,
     pictures: int = 8,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
@@ -35,8 +31,6 @@ def write_report(
     audit : Audit
     folder : path
         Made where it does not exist; :func:`~dgmld_bench.files.refuse_checkout` says what it may not be.
-    data_dir : path, optional
-        The data folder, for the pictures.
     pictures : int
         At most so many per check.
     progress : callable
@@ -47,7 +41,7 @@ def write_report(
     from dgmld_bench.text import clean
 
     refuse_checkout(folder, REPORT_SHOWS)
-    drawn = _draw(audit, pictures, data_dir, progress)
+    drawn = _draw(audit, pictures, progress)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -73,9 +67,7 @@ def write_report(
     return folder / REPORT
 
 
-def _draw(
-    audit: Audit, most: int, data_dir: Path | str | None, progress: Callable[[int, int], None]
-) -> dict[int, bytes]:
+def _draw(audit: Audit, most: int, progress: Callable[[int, int], None]) -> dict[int, bytes]:
     """Return the pictures of the first findings of each check, by the finding's ``id()``."""
     counts = dict.fromkeys(CHECKS, 0)
     chosen: list[Finding] = []
@@ -84,16 +76,10 @@ def _draw(
             counts[finding.check] += 1
             chosen.append(finding)
 
-    split_of = cache(lambda name: load_split(name, references=True, data_dir=data_dir))
-
-    def case_of(place: Place) -> Case:
-        found: Case = split_of(place.split).by_id(place.id)
-        return found
-
     drawn = {}
     for done, finding in enumerate(chosen):
         progress(done, len(chosen))
-        png = draw_finding(finding, [case_of(place) for place in finding.cases[:2]])
+        png = draw_finding(finding, [audit.cases[place.split].by_id(place.id) for place in finding.cases[:2]])
         if png:
             drawn[id(finding)] = png
     progress(len(chosen), len(chosen))

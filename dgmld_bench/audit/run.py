@@ -10,7 +10,7 @@ from dgmld_bench.audit.findings import Audit, Finding, Place, in_order
 from dgmld_bench.audit.near import near_duplicates
 from dgmld_bench.audit.observe import Observation, observe
 from dgmld_bench.errors import DataError
-from dgmld_bench.splits import TRACKS, Split, find_split, get_track, landmark_set_of, load_split
+from dgmld_bench.splits import TRACKS, Split, get_split, get_track, load_split
 from dgmld_bench.storage import folders
 from dgmld_bench.storage.register import has_register
 
@@ -40,30 +40,31 @@ def audit(
         When nothing of it is on disk; the message says how to get it.
     """
     splits = splits_of(target, data_dir)
-    here = [s for s in splits if has_register(s.source, data_dir)]
-    lists = {s.name: load_split(s.name, references=True, data_dir=data_dir) for s in here}
-    here = [s for s in here if len(lists[s.name])]
-    if not here:
+    opened = [
+        load_split(s.name, references=True, data_dir=data_dir) for s in splits if has_register(s.source, data_dir)
+    ]
+    lists = {cases.split.name: cases for cases in opened if len(cases)}
+    if not lists:
         from dgmld_bench.sources import how_to_get
 
         raise DataError(f"no case of '{target}' is in {folders.data_dir(data_dir)}. {how_to_get(splits[0].source)}")
-    landmarks = landmark_set_of(here[0], data_dir)
-    roles = {s.name: s.role for s in here}
-    total = sum(len(lists[s.name]) for s in here)
+    landmarks = next(iter(lists.values())).landmark_set
+    roles = {name: cases.split.role for name, cases in lists.items()}
+    total = sum(map(len, lists.values()))
     observations: list[Observation] = []
     findings: list[Finding] = []
     done = 0
-    for split in here:
-        for case in lists[split.name]:
+    for split, cases in lists.items():
+        for case in cases:
             progress("Reading cases", done, total)
-            place = Place(split.name, case.id)
+            place = Place(split, case.id)
             try:
                 observations.append(observe(case, place))
             except DataError as error:
                 findings.append(Finding("unreadable", "error", str(error), (place,)))
             done += 1
     progress("Reading cases", total, total)
-    simulated = {s.name for s in here if s.reference == "simulated"}
+    simulated = {name for name, cases in lists.items() if cases.split.reference == "simulated"}
     named = [o for o in observations if o.place.split not in simulated]  # simulated ids count cases, not subjects
     identical, backwards = checks.same_image(observations, roles), checks.reversed_pairs(observations, landmarks)
     findings += identical + backwards
@@ -85,23 +86,23 @@ def audit(
     measured["test_cases_learnt_from"] = checks.learnt_from(findings, roles)
     return Audit(
         target,
-        {s.name: len(lists[s.name]) for s in here},
-        tuple(s.name for s in splits if s not in here),
+        {name: len(cases) for name, cases in lists.items()},
+        tuple(s.name for s in splits if s.name not in lists),
         in_order(findings),
         measured,
+        lists,
     )
 
 
 def splits_of(target: str, data_dir: Path | str | None = None) -> list[Split]:
     """Return the splits that an audit looks at: those of a track, or a centre with what it must not repeat."""
     if not target.startswith("own/"):
-        return [find_split(name, data_dir) for name in get_track(target).split_names]
-    centre = find_split(target, data_dir)
-    landmarks = landmark_set_of(centre, data_dir)
+        return [get_split(name) for name in get_track(target).split_names]
+    centre = load_split(target, data_dir=data_dir)
     learnt = [
-        find_split(name)
+        get_split(name)
         for track in TRACKS.values()
-        if track.landmarks == landmarks
+        if track.landmarks == centre.landmark_set
         for name in (track.train, track.validation)
     ]
-    return [centre, *(s for s in learnt if has_register(s.source, data_dir) and s.reference != "simulated")]
+    return [centre.split, *(s for s in learnt if has_register(s.source, data_dir) and s.reference != "simulated")]

@@ -83,13 +83,7 @@ def audit(
     for target, folder in places.items():
         with progress_bars(console) as report:
             found = run_audit(target, data_dir=data_dir, progress=report)
-            path = write_report(
-                found,
-                folder,
-                data_dir=data_dir,
-                pictures=pictures,
-                progress=partial(report, "Drawing"),
-            )
+            path = write_report(found, folder, pictures=pictures, progress=partial(report, "Drawing"))
         audits.append(found)
         _show(console, found, path)
     values = [a.to_dict() for a in audits]

@@ -57,7 +57,7 @@ def show(
     from dgmld_bench.errors import DataError, UsageError
     from dgmld_bench.scoring.predictions import read_predictions
     from dgmld_bench.scoring.score import check_landmark_set, world_landmarks
-    from dgmld_bench.splits import find_split, load_split
+    from dgmld_bench.splits import load_split
 
     if worst is not None:
         if case is not None or predictions is None:
@@ -72,12 +72,11 @@ def show(
         shown = ", ".join(ids[:8]) + (f", … {ids[-1]} ({len(ids)} cases)" if len(ids) > 8 else "")
         raise UsageError(f"split '{split}' has no case '{case}' on disk. Cases: {shown}")
     the_case = cases.by_id(case)
-    the_split = find_split(split, data_dir)
     predicted = None
     if predictions is not None:
-        loaded = read_predictions(predictions, the_split, the_case.landmark_set)
+        loaded = read_predictions(predictions, cases.split, cases.landmark_set)
         loaded, _ = loaded.with_ids(split, cases.ids)
-        check_landmark_set(loaded, split, the_case.landmark_set)
+        check_landmark_set(loaded, split, cases.landmark_set)
         runs = [run for run in loaded.runs if seed in (None, run.seed)]
         if not runs:
             held = ", ".join(map(str, loaded.seeds)) or "none"

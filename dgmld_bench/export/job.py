@@ -9,13 +9,13 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmld_bench.cases import Case, CaseList
+from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import Progress
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.scoring.score import world_landmarks
-from dgmld_bench.splits import Split
+from dgmld_bench.splits import CaseList, Split
 
 Array = NDArray[np.float64]
 
@@ -49,9 +49,8 @@ class Job:
 
     Attributes
     ----------
-    splits : tuple of Split
+    cases : dict of split's name to CaseList
         All with one landmark set.
-    landmark_set : LandmarkSet
     references : bool
         Whether landmarks and masks of test splits were asked for.
     predictions : Predictions or None
@@ -61,14 +60,22 @@ class Job:
         What a format had to leave out or change; it ends up in the note and on the terminal.
     """
 
-    splits: tuple[Split, ...]
-    landmark_set: LandmarkSet
+    cases: dict[str, CaseList]
     references: bool
     predictions: Predictions | None = None
     seeds: tuple[int, ...] = ()
     notes: list[str] = field(default_factory=list)
-    cases: dict[str, CaseList] = field(default_factory=dict)
     progress: Progress = lambda step, done, total: None
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """What is exported, in the order given."""
+        return tuple(cases.split for cases in self.cases.values())
+
+    @property
+    def landmark_set(self) -> LandmarkSet:
+        """The one of all splits."""
+        return next(iter(self.cases.values())).landmark_set
 
     def gives_references(self, split: Split) -> bool:
         """Whether the reference of a split is part of this export."""
@@ -76,7 +83,7 @@ class Job:
 
     def key(self, split: Split, case_id: str) -> str:
         """Return what files of a case are called: its id, after its split where there are several."""
-        return file_name(case_id if len(self.splits) == 1 else f"{split.name}-{case_id}")
+        return file_name(case_id if len(self.cases) == 1 else f"{split.name}-{case_id}")
 
     def items(self, split: Split) -> Iterator[Item]:
         """Yield the cases of one split, one at a time, telling the progress."""

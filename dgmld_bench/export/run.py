@@ -14,7 +14,7 @@ from dgmld_bench.export.note import export_note
 from dgmld_bench.files import Progress, new_folder, refuse_checkout, write_text
 from dgmld_bench.scoring.predictions import read_predictions
 from dgmld_bench.sources import how_to_get
-from dgmld_bench.splits import find_split, landmark_set_of, load_split
+from dgmld_bench.splits import load_split
 
 FORMATS = ("hf", "parquet", "nnlandmark", "slicer")
 """The formats by name; each is a module of this package."""
@@ -112,20 +112,18 @@ def _gather(
 ) -> Job:
     if not names or len(set(names)) < len(names):
         raise UsageError("name each split once" if names else "name at least one split")
-    splits = tuple(find_split(name, data_dir) for name in names)
-    cases = {s.name: load_split(s.name, references=references, data_dir=data_dir) for s in splits}
-    sets = {landmark_set_of(s, data_dir).name: landmark_set_of(s, data_dir) for s in splits}
+    cases = {name: load_split(name, references=references, data_dir=data_dir) for name in names}
+    sets = dict.fromkeys(opened.landmark_set.name for opened in cases.values())
     if len(sets) > 1:
         raise UsageError(f"these splits have different landmarks ({', '.join(sets)}); export them one by one")
-    if empty := [name for name, found in cases.items() if not len(found)]:
-        split = find_split(empty[0], data_dir)
-        raise DataError(f"no case of split '{empty[0]}' is on disk. {how_to_get(split.source)}")
-    job = Job(splits, next(iter(sets.values())), references, cases=cases)
-    keys = Counter(job.key(split, case_id) for split in splits for case_id in cases[split.name].ids)
+    if empty := [opened.split for opened in cases.values() if not len(opened)]:
+        raise DataError(f"no case of split '{empty[0].name}' is on disk. {how_to_get(empty[0].source)}")
+    job = Job(cases, references)
+    keys = Counter(job.key(opened.split, case_id) for opened in cases.values() for case_id in opened.ids)
     if repeated := [key for key, n in keys.items() if n > 1]:
         raise UsageError(f"files of two cases would be called '{repeated[0]}'; export these splits one by one")
     if predictions is not None:
-        job.predictions = read_predictions(predictions, splits[0], job.landmark_set)
+        job.predictions = read_predictions(predictions, job.splits[0], job.landmark_set)
         if seed is not None and seed not in job.predictions.seeds:
             known = ", ".join(map(str, job.predictions.seeds))
             raise UsageError(f"{predictions} has no run with seed {seed}; it has {known}")

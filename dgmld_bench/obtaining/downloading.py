@@ -18,7 +18,7 @@ from dgmld_bench.files import Progress, is_full_disk, new_folder, read_json, saf
 from dgmld_bench.obtaining.importing import NothingUsableError, import_source
 from dgmld_bench.sources import get_source
 from dgmld_bench.sources.base import Source
-from dgmld_bench.splits import get_split, landmark_set_of
+from dgmld_bench.splits import load_split
 from dgmld_bench.storage import archives, download, figshare, folders, hub, manifest
 from dgmld_bench.storage.download import PATIENT, Patience, RemoteFile, Report
 from dgmld_bench.storage.figshare import FigshareArticle
@@ -228,13 +228,12 @@ def _placed(folder: Path, origin: dict[str, Any], progress: Progress) -> Path | 
 
 def _registered(name: str, folder: Path, place: Path, options: dict[str, Any]) -> Register | None:
     """Return the register when it names cases in this place, and was made with these options and can be read."""
-    source = get_source(name)
     try:
         register = read_register(name, folder.parent)
         cases = [c for c in register.cases if register.path(c.image).is_relative_to(place)]
+        splits = {s: load_split(s, references=True, data_dir=folder.parent) for s in {c.split for c in cases}}
         for case in cases:
-            landmark_set = landmark_set_of(get_split(case.split))
-            _ = source.read(case, landmark_set, register, withheld=False).annotations
+            _ = splits[case.split].by_id(case.id).annotations
     except (DgmldBenchError, OSError, ValueError):  # gone or damaged
         return None
     return register if cases and register.options.items() >= options.items() else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from dgmld_bench.errors import DataError, DgmldBenchError
 from dgmld_bench.files import Progress, difference
 from dgmld_bench.obtaining.downloading import ACCEPTED, INCOMING
 from dgmld_bench.sources import get_source, open_register, source_names
-from dgmld_bench.splits import find_split, landmark_set_of
+from dgmld_bench.splits import CaseList, load_split
 from dgmld_bench.storage import folders, manifest
 from dgmld_bench.storage.folders import copies_in, is_copy
 from dgmld_bench.storage.register import (
@@ -86,6 +86,7 @@ def verify_source(
             wrong = manifest.find_differences(place, placed, partial(progress, "Comparing SHA-256"))
             problems += [Problem(str(place / f), what) for f, what in wrong.items()]
     read: set[Path] = set()
+    open_split = cache(partial(load_split, references=True, data_dir=data_dir))
     for n, case in enumerate(register.cases):
         progress("Checking cases", n, len(register.cases))
         paths = {register.path(f) for f in (case.image, case.mask, *case.landmarks) if f}
@@ -96,26 +97,24 @@ def verify_source(
         hashed |= {p for p in published if p.is_file()}
         rest = {p for p in paths - hashed - set(published) if p.is_file()}
         if rest and all(p.is_file() for p in paths):
-            problems += _read(case, register, rest, data_dir)
+            problems += _read(case, register, rest, open_split(case.split))
         read |= rest
     progress("Checking cases", len(register.cases), len(register.cases))
     return Checked(name, register.folder, len([p for p in hashed if p.is_file()]), len(read), tuple(problems))
 
 
-def _read(case: CaseFiles, register: Register, paths: set[Path], data_dir: Path | str | None) -> list[Problem]:
+def _read(files: CaseFiles, register: Register, paths: set[Path], cases: CaseList) -> list[Problem]:
     """Read what these files of a case hold; return what is wrong with it."""
-    split = find_split(case.split, data_dir)
     try:
-        landmark_set = landmark_set_of(split, data_dir)
-        opened = get_source(register.source).read(case, landmark_set, register, withheld=False)
-        if register.path(case.image) in paths:
-            _ = opened.image, opened.affine
-        if case.mask and register.path(case.mask) in paths:
-            _ = opened.mask
-        if not paths.isdisjoint(map(register.path, case.landmarks)):
-            _ = opened.annotations
+        case = cases.by_id(files.id)
+        if register.path(files.image) in paths:
+            _ = case.image, case.affine
+        if files.mask and register.path(files.mask) in paths:
+            _ = case.mask
+        if not paths.isdisjoint(map(register.path, files.landmarks)):
+            _ = case.annotations
     except (DgmldBenchError, OSError, ValueError, EOFError) as error:
-        return [Problem(f"{case.split}/{case.id}", str(error), case.split)]
+        return [Problem(f"{files.split}/{files.id}", str(error), files.split)]
     return []
 
 

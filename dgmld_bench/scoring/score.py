@@ -25,7 +25,7 @@ from dgmld_bench.scoring import metrics
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.predictions import Predictions, find_missing, read_predictions
 from dgmld_bench.scoring.readings import Doubt, find_doubts, parse_reading
-from dgmld_bench.splits import Split, find_split, load_split
+from dgmld_bench.splits import Split, load_split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,14 +100,13 @@ def load_reference(split: str, data_dir: Path | str | None = None) -> Reference:
     DataError
         When it is not on disk, or has no reference landmarks.
     """
-    the_split = find_split(split, data_dir)
-    cases = {case.id: case for case in load_split(split, references=True, data_dir=data_dir)}
+    opened = load_split(split, references=True, data_dir=data_dir)
+    cases = {case.id: case for case in opened}
     if not cases:
         raise DataError(f"no case of split '{split}' is on disk; see `dgmld-bench datasets`")
     points = np.stack([case.landmarks for case in cases.values()])
     scale = np.array([case.mm_per_unit for case in cases.values()])
-    landmark_set = next(iter(cases.values())).landmark_set
-    return Reference(the_split, landmark_set, tuple(cases), points, scale, cases)
+    return Reference(opened.split, opened.landmark_set, opened.ids, points, scale, cases)
 
 
 @dataclass(frozen=True)
