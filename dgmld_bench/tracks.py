@@ -37,8 +37,8 @@ class Split:
         The ids in order, or None where the data's release fixes them and they are not known here.
     reference : {"expert", "mask-derived", "simulated"}
         Where the reference landmarks come from.
-    in_training : int
-        How many of a test split's cases are training cases too, as ``dgmld-bench audit`` finds them (docs/audit.md).
+    in_training : tuple of str
+        Those of a test split's cases that are training cases too, as ``dgmld-bench audit`` finds them (docs/audit.md).
     """
 
     name: str
@@ -50,7 +50,12 @@ class Split:
     out_of_domain: bool = False
     case_ids: tuple[str, ...] | None = None
     reference: ReferenceKind = "expert"
-    in_training: int = 0
+    in_training: tuple[str, ...] = ()
+
+    @property
+    def n_unseen(self) -> int:
+        """How many cases the complete split has that are no training cases."""
+        return self.n_cases - len(self.in_training)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from dgmld_bench.leaderboard.records import board_spread, find_record
 from dgmld_bench.scoring.comparison import compare
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.statistics import holm
+from dgmld_bench.splits import get_split
 from dgmld_bench.text import code_span, duration, signed, table_head, table_row
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,8 +63,10 @@ def ceph_table() -> str:
         for row in _rows("ceph", "isbi", kind):
             seeds = "*reported*" if kind == "reported" else str(row.seeds)
             sdr = [_value(row[f"{c}_percent"], row[f"{c}_std"], 1) for c in columns]
-            rows.append([row.method, row.backbone, seeds, _value(row.mre_mm, row.mre_std), *sdr])
-    return _table(["method", "backbone", "seeds", "MRE [mm]", "SDR 2", "SDR 2.5", "SDR 3", "SDR 4"], rows)
+            averages = [_value(row.mre_mm, row.mre_std), _value(row.unseen_mm, row.unseen_std)]
+            rows.append([row.method, row.backbone, seeds, *averages, *sdr])
+    unseen = f"of {get_split('isbi').n_unseen} [mm]"
+    return _table(["method", "backbone", "seeds", "MRE [mm]", unseen, "SDR 2", "SDR 2.5", "SDR 3", "SDR 4"], rows)
 
 
 def pairs_table(track: str, splits: Sequence[str]) -> str:

@@ -249,6 +249,32 @@ def test_a_file_that_may_not_be_read_is_at_fault(tmp_path):
         assert result.returncode == 1 and "cannot be read" in result.stdout + result.stderr
 
 
+def test_score_without_the_test_cases_that_are_training_cases_too(isbi_films, tmp_path):
+    from tests.submissions import submission
+
+    path, out = tmp_path / "p.json", tmp_path / "s.json"
+    submission(isbi_films, "Good", 5).save(path)
+    command = ("score", path, "--split", "isbi", "--data-dir", isbi_films, "--json", out)
+    whole, whole_values = program(*command), json.loads(out.read_text())
+    rest, values = program(*command, "--without-leaked"), json.loads(out.read_text())
+    # 0 to 2 px by the id modulo 3: 150 px over the 150 films, of which 19 px over the 20
+    all_mm, unseen_mm = 0.1 * (5 + 1 + 150 / 150), 0.1 * (5 + 1 + 131 / 130)
+    assert whole_values["mre_mm"]["mean"] == pytest.approx(all_mm)
+    assert whole_values["without_leaked"]["cases"] == 130
+    assert whole_values["without_leaked"]["mre_mm"]["mean"] == pytest.approx(unseen_mm)
+    assert "Average of 130 unseen" in whole.stdout
+    assert values["mre_mm"] == whole_values["without_leaked"]["mre_mm"] and values["without_leaked"] is None
+    assert values["cases"] == values["cases_expected"] == 130 and values["complete"]
+    assert "without the 20 cases" in rest.stdout and "of the split's" not in rest.stdout
+    result = program("score", path, "--split", "hamedan", "--data-dir", isbi_films, "--without-leaked")
+    assert result.returncode == 1  # not on disk
+
+
+def test_without_leaked_is_refused_where_nothing_leaked(perfect, brains):
+    result = program("score", perfect, "--split", "lfc", "--data-dir", brains, "--without-leaked")
+    assert result.returncode == 2 and "no case of split 'lfc' is known to be a training case too" in result.stderr
+
+
 def test_score_explains_itself_and_combine_writes_the_mean(isbi_films, tmp_path):
     from tests.submissions import submission
 

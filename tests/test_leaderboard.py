@@ -15,7 +15,9 @@ from dgmld_bench.leaderboard.figures import panels
 from dgmld_bench.leaderboard.publish import publish
 from dgmld_bench.leaderboard.records import Record, read_record, write_record
 from dgmld_bench.leaderboard.reported import read_reported
+from dgmld_bench.leaderboard.site import render
 from dgmld_bench.leaderboard.submissions import find_faults, slug
+from dgmld_bench.leaderboard.tables import readme, results_csv
 from dgmld_bench.leaderboard.views import SplitView
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.metrics import mean_over_cases, mean_radial_error
@@ -50,6 +52,7 @@ def test_rows_are_measured_ranked_by_protocol_and_flagged(repository, data):
     assert strict.rank.rank == 1 and strict.flags == ("one-training", "in-training") and good.flags == ("in-training",)
     assert good.kind == "measured" and good.reference_sha256
     assert found["annotator"].kind == "annotator" and found["annotator"].rank is None
+    assert good.unseen.mean == pytest.approx(0.1 * (6 + 131 / 130))  # without the 20 films: see test_cli_score
     assert sum(r.kind == "reported" for r in found.values()) == 3
 
 
@@ -214,6 +217,23 @@ def test_the_papers_landmark_means_average_to_the_printed_average():
     for one in tables:
         mean = np.mean([one.values[n].mean for n in CEREBELLUM.names])
         assert mean == pytest.approx(one.values["Average"].mean, abs=0.01), one.method
+
+
+def test_numbers_from_other_sources_stand_apart_with_what_they_were_trained_and_selected_on(repository, data):
+    elsewhere = [r for r in read_reported(ROOT) if r.table is None]
+    assert {(r.split, r.method): r.values["Average"].mean for r in elsewhere}["feta", "ViTPose"] == 10.32
+    assert all(r.source and r.training_data and r.selection and r.remark for r in elsewhere)
+    board = build_board(repository, data)
+    for track in board.tracks:
+        for split in (*track.splits, track.validation):
+            assert len(split.elsewhere) == sum(r.split == split.split.name for r in elsewhere)
+            assert {r.method for r in split.rows}.isdisjoint({"DeLR", "APGA", "Hourglass"})
+    assert "DeLR" not in results_csv(board)
+    text = readme(board)
+    ranks, apart = text.index("### Ranks on `isbi`"), text.index("| isbi | DeLR | unknown | 1.12 | isbi-train | isbi |")
+    assert ranks < text.index("### Reported elsewhere", ranks) < apart
+    page = dict(render(board))["splits/isbi.html"]
+    assert page.index('id="elsewhere"') < page.index("DeLR") and page.count("DeLR") == 2  # its name and its source
 
 
 def test_submit_puts_predictions_in_their_place_once(repository, data, tmp_path):

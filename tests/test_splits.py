@@ -62,4 +62,4 @@ def test_the_audit_page_names_every_split_with_training_cases_in_it():
     for split in SPLITS.values():
         if split.in_training:
             assert split.role == "test"
-            assert f"{split.in_training} of the {split.n_cases} films" in page
+            assert f"{len(split.in_training)} of the {split.n_cases} films" in page

@@ -44,6 +44,10 @@ def score(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Count missing predictions as misses instead of refusing them.")
     ] = False,
+    without_leaked: Annotated[
+        bool,
+        typer.Option("--without-leaked", help="isbi: leave out the 20 test films that are training films too."),
+    ] = False,
     explain: Annotated[
         bool,
         typer.Option(
@@ -78,7 +82,14 @@ def score(
 
     refuse_overwriting([file], json, csv)
     result = score_predictions(
-        file, split, data_dir=data_dir, space=space, read_as=read_as, strict=strict, allow_missing=allow_missing
+        file,
+        split,
+        data_dir=data_dir,
+        space=space,
+        read_as=read_as,
+        strict=strict,
+        allow_missing=allow_missing,
+        without_leaked=without_leaked,
     )
     if csv is not None:
         from dgmld_bench.files import write_text
@@ -156,6 +167,8 @@ def _layout(result: Score, *, bars: bool, side_by_side: bool) -> Table:
     if values["mre_mm"]["ci95"]:
         of = "" if len(result.seeds) > 1 else ", this training"
         errors.add_row(f"95 % interval{of}", "{:.3f} … {:.3f}".format(*values["mre_mm"]["ci95"]))
+    if unseen := values["without_leaked"]:
+        errors.add_row(f"Average of {unseen['cases']} unseen", _cell(unseen["mre_mm"], 3))
     rates = [(f"t = {float(t):g} mm", value) for t, value in values["sdr_percent"].items()]
     beside: list[RenderableType] = [_block(f"SDR, % of errors {'<' if result.strict else '≤'} t", rates, 2)]
     if values["biometric_error_mm"]:

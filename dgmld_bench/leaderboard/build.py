@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submission, TrackBoard, Value
+from dgmld_bench.leaderboard.model import Board, Rank, Reported, Row, SplitBoard, Submission, TrackBoard, Value
 from dgmld_bench.leaderboard.parts_record import rounded
 from dgmld_bench.leaderboard.records import (
     ANNOTATOR,
@@ -22,7 +22,7 @@ from dgmld_bench.leaderboard.records import (
     record_path,
     write_record,
 )
-from dgmld_bench.leaderboard.reported import Reported, read_reported, reported_rows
+from dgmld_bench.leaderboard.reported import read_reported, reported_elsewhere, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
 from dgmld_bench.scoring.directions import direction_names
 from dgmld_bench.scoring.errors_table import ErrorsTable
@@ -206,7 +206,8 @@ def _split_board(
     spread = training_spread([r.errors_mm for r in rows if r.kind == "measured" and r.errors_mm is not None])
     if split.role == "test":
         rows = _ranked(rows, spread)
-    return SplitBoard(split, (*rows, *reported_rows(reported, split.name)), spread)
+    rows += reported_rows(reported, split.name)
+    return SplitBoard(split, tuple(rows), spread, reported_elsewhere(reported, split.name))
 
 
 def _row(submission: Submission, split: Split, records: Records, faults: Faults, track: Track) -> Row:
@@ -239,6 +240,7 @@ def _measured(row: Row, record: Record, inside: Record | None = None) -> Row:
     gap = None
     if inside is not None and inside.errors.seeds == errors.seeds:
         gap = _value(average - inside.errors.per_seed_mm)
+    leaked = get_split(record.split).in_training
     return replace(
         row,
         average=_value(average),
@@ -248,6 +250,7 @@ def _measured(row: Row, record: Record, inside: Record | None = None) -> Row:
         interval_mm=errors.interval_mm,
         p95=_value(errors.p95_mm),
         gap=gap,
+        unseen=_value(errors.without_cases(leaked).per_seed_mm) if leaked else None,
         reference_sha256=errors.reference_sha256,
         errors_mm=errors.errors_mm,
     )

@@ -86,8 +86,9 @@ class Row:
     id : str
         Unique in the split; the submission's id where there is one.
     kind : {"measured", "awaiting", "reported", "annotator", "mean-shape"}
-    average, landmarks, sdr, biometrics, gap, p95
+    average, landmarks, sdr, biometrics, gap, p95, unseen
         Millimetres, percent for ``sdr`` (by threshold, in order). None where there is no value.
+        ``unseen`` is the Average without the cases that are training cases too, where there are any.
     interval_mm : (low, high) or None
         95 % interval of the Average, over cases and trainings; of this training where it is one.
     rank : Rank or None
@@ -109,6 +110,7 @@ class Row:
     interval_mm: tuple[float, float] | None = None
     p95: Value | None = None
     gap: Value | None = None
+    unseen: Value | None = None
     rank: Rank | None = None
     flags: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
@@ -128,15 +130,43 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Reported:
+    """Printed numbers of one method on one split: those of a table of the paper, or of another source.
+
+    Attributes
+    ----------
+    table : int or None
+        The paper's table; None for a number from elsewhere.
+    values : dict of str to Value
+        By landmark, ``Average`` or ``SDR t``.
+    source, training_data, selection, remark : str
+        Who says so, what it was trained and selected on, and what a reader must know before comparing.
+    """
+
+    table: int | None
+    track: str
+    split: str
+    backbone: str
+    method: str
+    source: str
+    training_data: str
+    selection: str
+    remark: str
+    values: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class SplitBoard:
     """The rows of one split, ranked rows first in the order of protocol and rank.
 
-    ``spread`` is how much trainings differ here, as its measured, complete rows show.
+    ``spread`` is how much trainings differ here, as its measured, complete rows show. ``elsewhere`` are numbers that
+    other sources than the paper report: shown apart, in no table with rows.
     """
 
     split: Split
     rows: tuple[Row, ...]
     spread: TrainingSpread = field(default_factory=TrainingSpread)
+    elsewhere: tuple[Reported, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ class SplitView:
         self.split = board.split
         self.name = board.split.name
         self.rows = board.rows
+        self.elsewhere = board.elsewhere
         self._spread = board.spread
         landmark_set = track.track.landmarks
         self.landmarks = landmark_set.titles
@@ -142,7 +143,8 @@ class SplitView:
     @property
     def n_columns(self) -> int:
         """Columns of the table."""
-        return 8 + len(self.landmarks) + len(self.thresholds) + self.has_gap + len(self.biometrics)
+        optional = self.has_gap + bool(self.split.in_training)
+        return 8 + len(self.landmarks) + len(self.thresholds) + optional + len(self.biometrics)
 
     @property
     def domain(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -81,6 +81,10 @@ class ErrorsTable:
     def interval_mm(self) -> tuple[float, float] | None:
         """95 % interval of the seed-averaged Average, over cases and trainings; None for a single case."""
         return average_interval(self.errors_mm)
+
+    def without_cases(self, cases: Collection[str]) -> ErrorsTable:
+        """Return the table of the other cases."""
+        return self.of_cases([case for case in self.cases if case not in cases])
 
     def of_cases(self, cases: Sequence[str]) -> ErrorsTable:
         """Return the table of these cases only, in the order given; fewer cases have other parts, not known."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.cases import Case
-from dgmld_bench.errors import DataError
+from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.geometry import to_world
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.scoring import metrics
@@ -73,6 +73,33 @@ class Reference:
         digest.update((self.points + 0.0).astype("<f8").tobytes())  # -0 and 0 are the same place
         digest.update(self.mm_per_unit.astype("<f8").tobytes())
         return digest.hexdigest()
+
+    def without_leaked(self) -> Reference:
+        """Return it without the cases that are training cases too.
+
+        Raises
+        ------
+        UsageError
+            When the split is not known to have any.
+        DataError
+            When no other case is on disk.
+        """
+        leaked = self.split.in_training
+        if not leaked:
+            raise UsageError(f"no case of split '{self.split.name}' is known to be a training case too")
+        keep = [i for i, case in enumerate(self.ids) if case not in leaked]
+        if not keep:
+            raise DataError(f"split '{self.split.name}': all cases that are on disk are training cases too")
+        ids = tuple(self.ids[i] for i in keep)
+        return Reference(
+            # its ids stay those of the whole split: predictions of it hold them all
+            replace(self.split, n_cases=self.split.n_cases - len(leaked), in_training=()),
+            self.landmark_set,
+            ids,
+            self.points[keep],
+            self.mm_per_unit[keep],
+            {case: self.cases[case] for case in ids},
+        )
 
     def counts(self) -> dict[str, Any]:
         """Return how many points have a reference, how many have none, and of how many cases each landmark has one."""
@@ -207,6 +234,12 @@ class Score:
         """95 % interval of the seed-averaged Average, over cases and trainings; None for a single case."""
         return self.errors.interval_mm
 
+    @property
+    def without_leaked(self) -> ErrorsTable | None:
+        """The errors without the cases that are training cases too; None where the split is not known to have any."""
+        leaked = self.reference.split.in_training
+        return self.errors.without_cases(leaked) if leaked and set(self.reference.ids) - set(leaked) else None
+
     @cached_property
     def doubts(self) -> tuple[Doubt, ...]:
         """Other readings of the predictions that fit the reference far better; nothing is read so by itself."""
@@ -219,7 +252,7 @@ class Score:
         """Return what ``score --json`` writes."""
         names = self.reference.landmark_set.names
         biometrics = [b.name for b in self.reference.landmark_set.biometrics]
-        split = self.reference.split
+        split, unseen = self.reference.split, self.without_leaked
         runs = [
             {
                 "seed": seed,
@@ -247,10 +280,8 @@ class Score:
             "notes": list(self.notes),
             "doubts": [doubt.to_dict() for doubt in self.doubts],
             "runs": runs,
-            "mre_mm": {
-                **_mean_std(self.per_seed_mm),
-                "ci95": self.interval_mm and list(self.interval_mm),
-            },
+            "mre_mm": _average(self.errors),
+            "without_leaked": unseen and {"cases": len(unseen.cases), "mre_mm": _average(unseen)},
             "mre_mm_per_landmark": _named_mean_std(names, self.per_landmark_mm),
             "sdr_percent": _named_mean_std([str(t) for t in metrics.SDR_THRESHOLDS_MM], self.sdr_percent),
             "biometric_error_mm": _named_mean_std(biometrics, self.biometrics_mm),
@@ -276,6 +307,7 @@ def score(
     read_as: str | None = None,
     strict: bool = False,
     allow_missing: bool = False,
+    without_leaked: bool = False,
 ) -> Score:
     """Score predictions on one split.
 
@@ -293,26 +325,33 @@ def score(
         Count errors below the thresholds of SDR only, not those equal to them.
     allow_missing : bool
         Score incomplete predictions: what is missing counts as a miss in SDR, and the result says so.
+    without_leaked : bool
+        Leave out the cases that are training cases too (``Split.in_training``).
 
     Raises
     ------
     UsageError
-        For an unknown split or space.
+        For an unknown split or space, and where no case is known to be a training case too.
     DataError
         For data that is not there, predictions that are at fault or, without ``allow_missing``, incomplete.
     """
     if not isinstance(predictions, Predictions) and not Path(predictions).exists():
         raise DataError(f"{predictions}: no such file")
     reference = load_reference(split, data_dir)
+    said: tuple[str, ...] = ()
+    if without_leaked:
+        said = (f"without the {len(reference.split.in_training)} cases that are training cases too (docs/audit.md)",)
+        reference = reference.without_leaked()
     if not isinstance(predictions, Predictions):
         predictions = read_predictions(predictions, reference.split, reference.landmark_set, space)
     if read_as is None:
-        return score_against(reference, predictions, strict=strict, allow_missing=allow_missing)
+        result = score_against(reference, predictions, strict=strict, allow_missing=allow_missing)
+        return replace(result, notes=(*said, *result.notes))
     predictions, _ = predictions.with_ids(split, dict.fromkeys((*(reference.split.case_ids or ()), *reference.ids)))
     _check_fit(reference, predictions)
     read = parse_reading(read_as, reference.landmark_set).apply(predictions, split)
     result = score_against(reference, read, strict=strict, allow_missing=allow_missing)
-    return replace(result, notes=(f"read as {read_as}: not as the file says", *result.notes))
+    return replace(result, notes=(f"read as {read_as}: not as the file says", *said, *result.notes))
 
 
 def score_against(
@@ -408,7 +447,9 @@ def split_notes(split: Split) -> list[str]:
     if split.reference == "mask-derived":
         notes.append("mask-derived: the reference comes from the cerebellum label, not from an expert")
     if split.in_training:
-        notes.append(f"{split.in_training} of the split's {split.n_cases} cases are training cases too (docs/audit.md)")
+        notes.append(
+            f"{len(split.in_training)} of the split's {split.n_cases} cases are training cases too (docs/audit.md)"
+        )
     return notes
 
 
@@ -437,6 +478,10 @@ def _notes(reference: Reference, n_missing: int, n_expected: int, n_seeds: int) 
 
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
+
+
+def _average(errors: ErrorsTable) -> dict[str, Any]:
+    return {**_mean_std(errors.per_seed_mm), "ci95": errors.interval_mm and list(errors.interval_mm)}
 
 
 def _named(names: Any, values: Array) -> dict[str, float | None]:
