@@ -124,6 +124,7 @@ def measured(entry: Submission, errors: np.ndarray, biometrics: bool = True) -> 
         seeds=tuple(range(len(errors))),
         submission=entry,
         reference_sha256="0" * 64,
+        cases=tuple(str(i) for i in range(1, errors.shape[1] + 1)),
         errors_mm=errors,
     )
 

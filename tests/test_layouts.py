@@ -87,6 +87,26 @@ def test_measured_rows_stand_below_reported_ones_and_have_a_best_of_their_own(pa
     assert panel.curves[0].mean[29] == 0 and panel.curves[0].mean[30] == 100  # every error is 3 mm
 
 
+def test_the_best_is_that_of_one_selection(paper):
+    rows = (
+        measured("a", "A", 3.0),
+        measured("b", "B", 2.0),
+        *(measured(f"s{i}", f"S{i}", i, selection="source-val") for i in (1, 2)),
+    )
+    split = SplitBoard(get_split("open-sb"), rows)
+    layout = table(TrackBoard(get_track("open"), (split,)), 2)
+    assert [b[2:] for b in bold(layout) if b[3] == "Average"] == [("B", "Average", 2.0), ("S1", "Average", 1.0)]
+
+
+def test_only_what_the_paper_prints_is_headed_as_the_papers(paper):
+    assert [t.heading for t in layouts(paper["dgmld"])] == ["As Table 2 of the paper", "As Table 4 of the paper"]
+    assert [t.heading for t in layouts(paper["ceph"])] == ["As Table 3 of the paper"]
+    track = TrackBoard(get_track("open"), (SplitBoard(get_split("open-sb"), (measured("a", "A", 3.0),)),))
+    assert [t.heading for t in layouts(track)] == ["Landmark by landmark"]
+    text = readme(Board(1, (track,)))
+    assert "### Landmark by landmark" in text and "### SDR curves" in text and "of the paper\n" not in text
+
+
 def test_table_4_takes_measured_variants_where_there_are_two(paper):
     split = get_split("open-sb")
     rows = (

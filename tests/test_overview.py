@@ -48,6 +48,24 @@ def test_a_track_without_measured_rows_has_no_table():
     assert track().entries == []
 
 
+def test_protocols_are_shown_apart_each_in_an_order_of_its_own():
+    rows = [
+        row("t", 1.0, 1, selection="target-val"),
+        row("a", 3.0, 2),
+        row("b", 2.0, 1),
+        row("f", 0.5, kind="mean-shape"),
+    ]
+    shown = track(phantom_lfc=rows, phantom_feta=rows)
+    assert [(g.title, [e.row.id for e in g.entries]) for g in shown.groups] == [
+        ("Strict domain generalisation (source-val)", ["b", "a"]),
+        ("The paper’s protocol (target-val)", ["t"]),
+        ("Not ranked", ["f"]),
+    ]
+    assert shown.picture("x").count("<circle") == 4 and "The paper’s protocol" in shown.picture("x")
+    alone = track(phantom_lfc=rows[1:], phantom_feta=rows[1:])
+    assert [(g.title, [e.row.id for e in g.entries]) for g in alone.groups] == [("", ["f", "b", "a"])]
+
+
 def test_a_long_board_says_how_many_more_there_are():
     rows = [row(f"m{i}", float(i), 1) for i in range(20)]
     shown = track(phantom_lfc=rows, phantom_feta=rows)

@@ -18,8 +18,12 @@ from hypothesis import strategies as st
 
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.leaderboard import plots, site
-from dgmld_bench.leaderboard.model import Board, TrackBoard
+from dgmld_bench.leaderboard.model import Board, TrackBoard, Value
+from dgmld_bench.leaderboard.project import BIBTEX, repository_address
 from dgmld_bench.leaderboard.server import make_server
+from dgmld_bench.leaderboard.tables import results_csv
+from dgmld_bench.leaderboard.views import SplitView
+from dgmld_bench.sources import all_sources
 from dgmld_bench.splits import get_track
 from dgmld_bench.text import clean, web_link
 from tests import board_fixtures
@@ -72,22 +76,50 @@ def test_every_link_leads_to_a_page(small: Path) -> None:
         links.feed(path.read_text("utf-8"))
         assert len(links.ids) == len(set(links.ids)), f"{path}: an id appears twice"
     splits = sum(len(track.tests) for track in (get_track("dgmld"), get_track("ceph")))
-    assert len(parsed) == 1 + 2 + 2 * splits + 24
+    assert len(parsed) == 1 + 2 + 2 + 2 * splits + 24
+    project = {"about.html#data", "about.html#submitting", "about.html#citing", "docs/index.html", "results.csv"}
     for path, links in parsed.items():
-        for href in links.hrefs:
-            if not href.startswith(
-                ("https://example.org/", "docs/", "../docs/", "../../docs/")
-            ):  # docs: published beside
+        up = "../" * (len(path.relative_to(small.resolve()).parts) - 1)
+        assert {up + target for target in project} <= set(links.hrefs), path
+        assert f"{up}../../" in links.hrefs  # the checkout, where the repository's address is not known
+        for href in set(links.hrefs) - {f"{up}../../"}:
+            if not href.startswith("https://"):
                 file, _, fragment = href.partition("#")
                 target = (path.parent / file).resolve() if file else path
-                assert target in parsed, f"{path.name}: {href}"
+                assert target in parsed or target == (small / "results.csv").resolve(), f"{path.name}: {href}"
                 assert not fragment or "=" in fragment or fragment in parsed[target].ids
+
+
+def test_the_repository_is_linked_where_its_citation_names_it(tmp_path: Path) -> None:
+    assert repository_address(tmp_path) is None
+    (tmp_path / "CITATION.cff").write_text("preferred-citation:\n  repository-code: https://example.org/paper\n")
+    assert repository_address(tmp_path) is None
+    (tmp_path / "CITATION.cff").write_text('title: x\nrepository-code: "https://example.org/me/bench"\n')
+    address = repository_address(tmp_path)
+    assert address == "https://example.org/me/bench"
+    pages = dict(site.render(replace(board_fixtures.board(2), repository=address)))
+    assert all(f'href="{address}"' in text for path, text in pages.items() if path.endswith(".html"))
+
+
+def test_the_citation_is_that_of_the_readme() -> None:
+    root = Path(__file__).parents[1]
+    assert BIBTEX in (root / "README.md").read_text("utf-8")
+    title = re.search(r"title     = {(.*)}", BIBTEX)
+    assert title and title[1] in (root / "CITATION.cff").read_text("utf-8")
+
+
+def test_where_to_get_the_data_of_every_split(small: Path) -> None:
+    text = (small / "about.html").read_text("utf-8")
+    for source in all_sources():
+        for split in source.gives:
+            assert split.name in text and f'id="source-{source.name}"' in text
+    assert "`" not in re.sub(r"<(style|script)>.*?</\1>", "", text, flags=re.DOTALL)
 
 
 def test_page_weight_with_200_submissions(tmp_path: Path) -> None:
     site.build_site(board_fixtures.board(200), tmp_path / "site")
     sizes = {name: len(data) for name, data in read_tree(tmp_path / "site").items()}
-    assert sum(name.endswith(".html") for name in sizes) == 1 + 1 + 2 * 2 + 200
+    assert sum(name.endswith(".html") for name in sizes) == 1 + 2 + 1 + 2 * 2 + 200
     assert len([name for name in sizes if name.startswith("figures/")]) == 2 * 2
     assert max(sizes.values()) < MAX_PAGE_BYTES
 
@@ -95,10 +127,28 @@ def test_page_weight_with_200_submissions(tmp_path: Path) -> None:
 def test_hostile_text_is_only_text(hostile: Path) -> None:
     for name, data in read_tree(hostile).items():
         text = data.decode("utf-8")
+        if name == "results.csv":  # a table of text, no page
+            continue
         assert text.count("<script") == (2 if name.startswith("compare/") else name.endswith(".html"))
         assert not re.search(r"<(img|iframe|object|embed)\b|href=\"\s*javascript|\son\w+=\"", text)
         assert not re.search("[\u200b-\u200f\u202a-\u202e\u2066-\u2069\x00-\x09\x0b-\x1f]", text)
         assert len(data) < 400_000
+
+
+def test_the_numbers_behind_the_pages_lie_beside_them(small: Path) -> None:
+    board = board_fixtures.board(12, tracks=("dgmld", "ceph"))
+    assert (small / "results.csv").read_text("utf-8") == results_csv(board)
+
+
+def test_a_mark_is_of_the_best_within_one_protocol() -> None:
+    track = board_fixtures.board(8).tracks[0]
+    board = track.splits[0]
+    lower = {"target-val": 2.0, "source-val": 1.0}
+    rows = tuple(replace(r, landmarks=(Value(lower[r.selection or ""]),) * 6) for r in board.rows if r.rank)
+    view = SplitView(replace(board, rows=rows), track)
+    assert view.best_landmarks("target-val").tolist() == [2.0] * 6
+    assert view.best_landmarks("source-val").tolist() == [1.0] * 6
+    assert np.isnan(view.best_landmarks("none")).all()
 
 
 def test_an_empty_board_has_a_front_page(tmp_path: Path) -> None:
@@ -231,6 +281,8 @@ def test_histogram_says_what_it_leaves_out() -> None:
     svg = plots.error_histogram("k", "title", errors)
     assert "1 of 100 beyond" in svg
     assert "up to 80.0 mm" in svg
+    (caption,) = elements(svg, "beyond")
+    assert float(caption.get("y", "")) < min(float(e.get("y", "")) for e in elements(svg, "bar")) - 20
     bars = elements(svg, "bar")
     assert len(bars) == len(plots.histogram_edges(errors)) - 1
 
@@ -373,6 +425,26 @@ def test_filtering(desktop: Visit, small: Path) -> None:
     assert count.inner_text() == "0 of 16 rows"
 
 
+def test_sort_filter_and_columns_are_in_the_address(browser: Any, desktop: Visit, small: Path) -> None:
+    page = desktop.open(small / "splits/feta.html")
+    page.locator("th", has_text="Average").get_by_role("button").click(click_count=2)
+    page.get_by_label("Backbone").select_option("unet")
+    page.get_by_label("Search").fill("dg")
+    page.get_by_role("button", name="Landmarks").click()
+    fragment = page.evaluate("location.hash")
+    assert fragment == "#sort=average&order=descending&backbone=unet&search=dg&columns=landmarks"
+    shown = names(page)
+    with visit(browser) as sent:  # to somebody else
+        other = sent.open(small / "splits/feta.html", fragment)
+        assert names(other) == shown and len(shown) > 1
+        assert other.locator("thead th", has_text="HDV1").is_visible()
+        assert other.locator("th", has_text="Average").get_attribute("aria-sort") == "descending"
+        other.evaluate("location.hash = '#backbone=vitpose&sort=nonsense&columns=%3Cb%3E'")
+        other.wait_for_function("document.querySelector('select[data-field=backbone]').value === 'vitpose'")
+        assert all("vitpose" in name for name in names(other))
+        sent.calm()
+
+
 def test_column_sets_and_lit_curves(desktop: Visit, small: Path) -> None:
     page = desktop.open(small / "splits/feta.html")
     landmark = page.locator("thead th", has_text="HDV1")
@@ -414,12 +486,21 @@ def test_comparison_says_what_the_errors_say(desktop: Visit, small: Path) -> Non
     assert interval is not None
     assert (low, high) == pytest.approx(interval, abs=0.006)
     assert page.locator("circle.scatter").count() == 55
+    said = page.locator("circle.scatter title").first.text_content()
+    assert said == f"Case {a.cases[0]}: A {per_case[0][0]:.2f} mm, B {per_case[1][0]:.2f} mm"
+    page.locator("circle.scatter").first.dispatch_event("click")
+    assert page.locator(".point").inner_text() == said
+    farthest = np.argmax(np.abs(per_case[0] - per_case[1]))
+    assert page.locator(".apart").inner_text().startswith(f"Farthest apart, A − B in mm: {a.cases[farthest]} (")
     first = page.locator(".comparison tbody tr").nth(1).locator("td").first
     assert first.inner_text() == f"{np.asarray(a.errors_mm).mean(axis=(0, 1))[0]:.2f}"
+    assert "They are ranked apart" not in verdict.inner_text()
     page.get_by_role("button", name="Swap").click()
     assert page.get_by_label("Method A").locator("option:checked").inner_text() == "Baseline · unet"
     assert f"A − B is {difference.replace('−', '+')} mm" in verdict.inner_text()
     assert page.url.endswith("#a=baseline-unet&b=bapdg-unet")
+    page.get_by_label("Method B").select_option(label="SegDG · unet")
+    assert "They are ranked apart: A was selected by target-val, B by source-val." in verdict.inner_text()
 
 
 def test_dark_by_system_and_by_hand(browser: Any, small: Path) -> None:
@@ -437,7 +518,27 @@ def test_dark_by_system_and_by_hand(browser: Any, small: Path) -> None:
         opened.calm()
 
 
-PAGES = ("index.html", "paper/dgmld.html", "splits/feta.html", "compare/feta.html", "submissions/dgmld/bapdg-unet.html")
+PAGES = (
+    "index.html",
+    "about.html",
+    "docs/index.html",
+    "paper/dgmld.html",
+    "splits/feta.html",
+    "compare/feta.html",
+    "submissions/dgmld/bapdg-unet.html",
+)
+
+
+def test_no_column_that_decides_is_cut_off_on_a_tablet(browser: Any, small: Path) -> None:
+    with visit(browser, size=(800, 900)) as opened:
+        page = opened.open(small / "index.html")
+        for box in page.locator(".scroll").all():
+            assert box.evaluate("box => box.scrollWidth - box.clientWidth") == 0
+        page = opened.open(small / "splits/isbi.html")
+        for title in ("Rank", "Group", "Average", "95 % interval", "Average of"):
+            box = page.locator("thead th", has_text=title).first.bounding_box()
+            assert box["x"] + box["width"] <= 800, title
+        opened.calm()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -510,6 +611,7 @@ def test_works_from_a_web_server(browser: Any, server: int) -> None:
     with visit(browser) as opened:
         opened.page.goto(f"http://127.0.0.1:{server}/")
         opened.page.get_by_role("link", name="feta").first.click()
+        opened.page.wait_for_load_state()
         assert opened.page.locator("tbody tr[data-key]").count() == 16
         assert opened.errors == []
         assert all(url.startswith(f"http://127.0.0.1:{server}/") for url in opened.strayed)

@@ -10,8 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.leaderboard.model import Board, Rank, Reported, Row, SplitBoard, Submission, TrackBoard, Value
+from dgmld_bench.leaderboard.model import (
+    PROTOCOLS,
+    Board,
+    Rank,
+    Reported,
+    Row,
+    SplitBoard,
+    Submission,
+    TrackBoard,
+    Value,
+)
 from dgmld_bench.leaderboard.parts_record import rounded
+from dgmld_bench.leaderboard.project import repository_address
 from dgmld_bench.leaderboard.records import (
     ANNOTATOR,
     DIGITS,
@@ -42,8 +53,6 @@ Faults = dict[Key, str]
 
 #: The submission that is the floor; what strangers call so has another name.
 MEAN_SHAPE = "meanshape-none"
-
-_PROTOCOLS = ("source-val", "target-val", "none")
 
 
 def verify(
@@ -185,7 +194,7 @@ def build_board(root: Path, data_dir: Path | None = None, progress: Progress | N
         boards = [_split_board(get_split(name), track, entries, records, faults, reported) for name in _scored(track)]
         *splits, validation = boards
         tracks.append(TrackBoard(track, tuple(splits), _agreement(splits), validation))
-    return Board(PROTOCOL, tuple(tracks), tuple(faults.values()))
+    return Board(PROTOCOL, tuple(tracks), tuple(faults.values()), repository_address(root))
 
 
 def _split_board(
@@ -252,6 +261,7 @@ def _measured(row: Row, record: Record, inside: Record | None = None) -> Row:
         gap=gap,
         unseen=_value(errors.without_cases(leaked).per_seed_mm) if leaked else None,
         reference_sha256=errors.reference_sha256,
+        cases=errors.cases,
         errors_mm=errors.errors_mm,
     )
 
@@ -294,7 +304,7 @@ def _ranked(rows: Iterable[Row], spread: TrainingSpread) -> list[Row]:
     """Rank measured rows within each protocol; then come awaiting rows, annotators and floors."""
     rows = list(rows)
     result: list[Row] = []
-    for protocol in _PROTOCOLS:
+    for protocol in PROTOCOLS:
         group = [r for r in rows if r.kind == "measured" and r.selection == protocol]
         group.sort(key=lambda r: case_sort_key(r.id))
         if not group:
@@ -319,7 +329,7 @@ def _agreement(splits: Sequence[SplitBoard]) -> tuple[tuple[str, str, str, float
     found = []
     for i, a in enumerate(splits):
         for b in splits[i + 1 :]:
-            for protocol in _PROTOCOLS:
+            for protocol in PROTOCOLS:
                 averages = [
                     {r.id: r.average.mean for r in s.rows if r.rank and r.average and r.selection == protocol}
                     for s in (a, b)

@@ -1,7 +1,8 @@
 """The board's rows in the layouts of the paper's Tables 2, 3 and 4: what stands where, and what is set bold.
 
 Measured rows stand below the paper's own, marked *reported*. Bold is the lowest error (the highest SDR) of a block,
-among measured and among reported rows each.
+among rows of one selection, and among measured and reported rows each. Tracks that the paper has not take the same
+layouts, under headings of their own.
 """
 
 from __future__ import annotations
@@ -28,13 +29,34 @@ class Line:
 
 @dataclass(frozen=True)
 class Layout:
-    """One table: headings of labels and of numbers, and blocks of lines; numbers have two decimals, as printed."""
+    """One table: headings of labels and of numbers, and blocks of lines; numbers have two decimals, as printed.
+
+    ``number`` is that of the table in the paper which it is laid out like; ``in_paper``: whether the paper prints it.
+    """
 
     number: int
+    in_paper: bool
+    title: str
     caption: str
     labels: tuple[str, ...]
     columns: tuple[str, ...]
     blocks: tuple[tuple[Line, ...], ...]
+
+    @property
+    def heading(self) -> str:
+        """What stands over it."""
+        return f"As Table {self.number} of the paper" if self.in_paper else self.title
+
+
+def in_paper(track: TrackBoard) -> bool:
+    """Return whether the paper prints numbers of this track."""
+    splits = (*track.splits, *([track.validation] if track.validation else []))
+    return any(row.kind == "reported" for split in splits for row in split.rows)
+
+
+def figure_heading(track: TrackBoard) -> str:
+    """Return what stands over the track's SDR curves, which the paper draws in 3D."""
+    return "As Figure 3 of the paper" if in_paper(track) and track.track.landmarks.dimension == 3 else "SDR curves"
 
 
 def layouts(track: TrackBoard) -> list[Layout]:
@@ -55,7 +77,15 @@ def _table_2(track: TrackBoard) -> Layout:
             ]
             blocks.append(_with_best(lines))
     caption = "Mean radial error per landmark [mm], mean ± standard deviation over seeds"
-    return Layout(2, caption, ("Data", "Type", "Method"), (*names, "Average"), tuple(blocks))
+    return Layout(
+        2,
+        in_paper(track),
+        "Landmark by landmark",
+        caption,
+        ("Data", "Type", "Method"),
+        (*names, "Average"),
+        tuple(blocks),
+    )
 
 
 def _table_3(track: TrackBoard) -> Layout:
@@ -76,7 +106,7 @@ def _table_3(track: TrackBoard) -> Layout:
     upwards = frozenset(i for i in range(len(columns)) if i % 3)
     blocks = (_with_best(lines, upwards),) if lines else ()
     caption = "Mean radial error [mm] and success rates [%]"
-    return Layout(3, caption, ("Method", "Type"), tuple(columns), blocks)
+    return Layout(3, in_paper(track), "Errors and success rates", caption, ("Method", "Type"), tuple(columns), blocks)
 
 
 def _table_4(track: TrackBoard) -> Layout:
@@ -95,7 +125,15 @@ def _table_4(track: TrackBoard) -> Layout:
             lines.append(Line((split.split.name, backbone), next(iter(of_column.values())), cells))
     caption = "Pre-training target and loss: mean radial error [mm]"
     block = tuple(_best_in_line(line) for line in lines)
-    return Layout(4, caption, ("Data", "Type"), tuple(PRETRAINING), (block,) if block else ())
+    return Layout(
+        4,
+        in_paper(track),
+        "What pre-training adds",
+        caption,
+        ("Data", "Type"),
+        tuple(PRETRAINING),
+        (block,) if block else (),
+    )
 
 
 def shown_rows(split: SplitBoard) -> list[Row]:
@@ -120,10 +158,10 @@ def _order(row: Row) -> tuple[bool, int, str, str]:
 
 
 def _with_best(lines: Sequence[Line], upwards: frozenset[int] = frozenset()) -> tuple[Line, ...]:
-    """Mark the best of each column, among lines of the same kind."""
+    """Mark the best of each column, among lines of the same kind and selection."""
     result = []
     for line in lines:
-        peers = [other for other in lines if other.row.kind == line.row.kind]
+        peers = [o for o in lines if (o.row.kind, o.row.selection) == (line.row.kind, line.row.selection)]
         best = set()
         for k, value in enumerate(line.cells):
             others = [v.mean for p in peers if (v := p.cells[k]) is not None]

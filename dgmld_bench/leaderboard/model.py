@@ -20,6 +20,14 @@ Array = NDArray[np.float64]
 Kind = Literal["measured", "awaiting", "reported", "annotator", "mean-shape"]
 
 
+PROTOCOLS = {
+    "source-val": ("Strict domain generalisation", "selected on cases of the training centre only (source-val)"),
+    "target-val": ("The paper’s protocol", "selected on the track’s validation split (target-val)"),
+    "none": ("No selection", "the last epoch"),
+}
+"""The selections that are ranked, each by itself, in the order of tables: title and what it means."""
+
+
 @dataclass(frozen=True)
 class Value:
     """A mean over seeds and the standard deviation over them (ddof = 0; None for one seed)."""
@@ -95,6 +103,8 @@ class Row:
         None for a row that is not ranked.
     flags : tuple of str
         Keys of :data:`FLAGS`.
+    cases : tuple of str
+        The ids along the cases of ``errors_mm``.
     errors_mm : array, shape (seed, case, landmark), or None
     """
 
@@ -116,6 +126,7 @@ class Row:
     seeds: tuple[int, ...] = ()
     submission: Submission | None = None
     reference_sha256: str | None = None
+    cases: tuple[str, ...] = ()
     errors_mm: Array | None = field(default=None, compare=False)
 
     @property
@@ -192,11 +203,15 @@ class TrackBoard:
 
 @dataclass(frozen=True)
 class Board:
-    """The whole leaderboard; ``faults`` say which submissions could not be scored, and why."""
+    """The whole leaderboard.
+
+    ``faults`` say which submissions could not be scored, and why; ``repository`` is its address, where that is known.
+    """
 
     protocol: int
     tracks: tuple[TrackBoard, ...]
     faults: tuple[str, ...] = ()
+    repository: str | None = None
 
 
 FLAGS: dict[str, tuple[str, str]] = {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from dgmld_bench.leaderboard import plots
-from dgmld_bench.leaderboard.model import Row, SplitBoard, TrackBoard, Value
+from dgmld_bench.leaderboard.model import PROTOCOLS, Row, SplitBoard, TrackBoard, Value
 
 _SHOWN = 15
 
@@ -34,8 +34,16 @@ class Entry:
     gap_mm: float | None
 
 
+@dataclass(frozen=True)
+class Group:
+    """The methods of one protocol, the best out of domain first; without a title where there is one protocol only."""
+
+    title: str
+    entries: tuple[Entry, ...]
+
+
 class Overview:
-    """The methods of one track by its splits, the best out of domain first.
+    """The methods of one track by its splits: each protocol by itself, then what is ranked in none.
 
     In domain is the track's test split of the training centre or, where it has none, a validation split of that
     centre, which is not ranked.
@@ -48,10 +56,23 @@ class Overview:
         self.splits: tuple[SplitBoard, ...] = (*inside, *outside)
         entries = sorted(_entries(inside, outside), key=lambda e: (e.out_mm, e.row.id)) if outside else []
         self.entries, self.more = entries[:_SHOWN], len(entries[_SHOWN:])
+        self.groups = _groups(self.entries)
 
     def picture(self, key: str) -> Markup:
         """Return the drawing: a line per method, from its Average in domain to that out of domain."""
-        return plots.gap_lines(f"gap-{key}", [(_name(e.row), _inside(e), e.out_mm) for e in self.entries])
+        rows = [(g.title, [(_name(e.row), _inside(e), e.out_mm) for e in g.entries]) for g in self.groups]
+        return plots.gap_lines(f"gap-{key}", rows)
+
+
+def _groups(entries: Iterable[Entry]) -> list[Group]:
+    by_protocol: dict[str, list[Entry]] = {}
+    for entry in entries:
+        ranked = entry.row.kind == "measured" and entry.row.selection in PROTOCOLS
+        by_protocol.setdefault(entry.row.selection or "" if ranked else "", []).append(entry)
+    titles = {name: f"{title} ({name})" for name, (title, _) in PROTOCOLS.items()} | {"": "Not ranked"}
+    if len(by_protocol.keys() - {""}) < 2:  # a floor among them is told apart by its name
+        return [Group("", tuple(entries))] if by_protocol else []
+    return [Group(titles[name], tuple(by_protocol[name])) for name in titles if name in by_protocol]
 
 
 def _entries(inside: Sequence[SplitBoard], outside: Sequence[SplitBoard]) -> list[Entry]:
@@ -79,4 +100,4 @@ def _inside(entry: Entry) -> float | None:
 
 
 def _name(row: Row) -> str:
-    return row.method if row.backbone == "none" else f"{row.method} · {row.backbone}"
+    return row.name if row.backbone == "none" else f"{row.name} · {row.backbone}"

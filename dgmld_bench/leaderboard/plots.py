@@ -263,7 +263,7 @@ def error_histogram(key: str, title: str, errors_mm: ArrayLike) -> Markup:
     share = np.histogram(errors, edges)[0] / len(errors) * 100
     beyond = int((errors > edges[-1]).sum())
     x = Scale((0, float(edges[-1])), (42, _WIDTH - 10))
-    y = Scale((0, max(float(share.max()) * 1.08, 1.0)), (222, 28))
+    y = Scale((0, max(float(share.max()) * 1.08, 1.0)), (242, 48))
     parts = _axes(x, y, "radial error [mm]", "share of errors [%]", x_ticks=8, y_ticks=4)
     for i, value in enumerate(share):
         if value > 0:
@@ -272,11 +272,11 @@ def error_histogram(key: str, title: str, errors_mm: ArrayLike) -> Markup:
             parts.append(_rect("bar", a + 0.5, y(float(value)), b - a - 1, y(0) - y(float(value)), tip))
     more = f"{beyond} of {len(errors)} beyond {edges[-1]:g} mm, up to {errors.max():.1f} mm" if beyond else ""
     if more:
-        parts.append(_text(_WIDTH - 10, 46, more, "tick end"))  # above the tail
+        parts.append(_text(_WIDTH - 10, 16, more, "tick end beyond"))  # a line of its own, above every bar
     peak = int(share.argmax())
     fullest = f"{edges[peak]:g} to {edges[peak + 1]:g} mm, {share[peak]:.0f} %"
     said = f"{len(errors)} errors; the fullest bin is {fullest}. {more}"
-    return _svg(key, (_WIDTH, 264), title, said, parts)
+    return _svg(key, (_WIDTH, 284), title, said, parts)
 
 
 def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
@@ -316,16 +316,17 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
     return _svg(key, (_WIDTH, bottom + 6), title, said, parts)
 
 
-def gap_lines(key: str, rows: Sequence[tuple[str, float | None, float]]) -> Markup:
+def gap_lines(key: str, groups: Sequence[tuple[str, Sequence[tuple[str, float | None, float]]]]) -> Markup:
     """Draw each method's error in domain (circle) and out of domain (dot), joined by a line: the gap.
 
     Parameters
     ----------
-    rows : sequence of (name, in domain or None, out of domain)
-        In millimetres.
+    groups : sequence of (title, rows)
+        A row is (name, in domain or None, out of domain), in millimetres; an empty title is not drawn.
     """
     step, top, left = 20.0, 30.0, 200.0
-    bottom = top + step * len(rows)
+    rows = [row for _, of_group in groups for row in of_group]
+    bottom = top + step * (len(rows) + sum(bool(title) for title, _ in groups))
     x = Scale((0, max(max(out, inside or 0.0) for _, inside, out in rows) * 1.05), (left, _WIDTH - 16))
     parts: list[Markup] = []
     for value in x.ticks(6):
@@ -333,15 +334,20 @@ def gap_lines(key: str, rows: Sequence[tuple[str, float | None, float]]) -> Mark
         parts.append(_text(x(value), top - 8, _tick_text(value), "tick mid"))
     parts.append(_text(left - 10, top - 8, "mm", "label end"))
     mark = '<circle class="{}" cx="{}" cy="{}" r="4"><title>{}</title></circle>'
-    for i, (name, inside, out) in enumerate(rows):
-        middle = top + step * (i + 0.5)
-        parts.append(_text(left - 10, middle + 4, clean(name, 25), "tick end name rankname"))
-        if inside is not None:
-            parts.append(_line("range", x(inside), middle, x(out), middle))
-            tip = f"{clean(name, 80)}: {inside:.2f} mm in domain"
-            parts.append(Markup(mark).format("inside", number(x(inside)), number(middle), tip))
-        tip = f"{clean(name, 80)}: {out:.2f} mm out of domain"
-        parts.append(Markup(mark).format("dot", number(x(out)), number(middle), tip))
+    middle = top - step / 2
+    for title, of_group in groups:
+        if title:
+            middle += step
+            parts.append(_text(0, middle + 4, clean(title, 60), "tick"))
+        for name, inside, out in of_group:
+            middle += step
+            parts.append(_text(left - 10, middle + 4, clean(name, 25), "tick end name rankname"))
+            if inside is not None:
+                parts.append(_line("range", x(inside), middle, x(out), middle))
+                tip = f"{clean(name, 80)}: {inside:.2f} mm in domain"
+                parts.append(Markup(mark).format("inside", number(x(inside)), number(middle), tip))
+            tip = f"{clean(name, 80)}: {out:.2f} mm out of domain"
+            parts.append(Markup(mark).format("dot", number(x(out)), number(middle), tip))
     said = f"{len(rows)} methods; the table holds the numbers."
     return _svg(key, (_WIDTH, bottom + 6), "Error in domain and out of domain", said, parts)
 

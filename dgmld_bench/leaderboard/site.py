@@ -23,9 +23,11 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard import plots
 from dgmld_bench.leaderboard.figures import FIGURES, panels
 from dgmld_bench.leaderboard.model import Board
+from dgmld_bench.leaderboard.tables import results_csv
 from dgmld_bench.leaderboard.views import Views
 from dgmld_bench.text import clean, count, duration
 
+RESULTS_CSV = "results.csv"
 _MARK = '<meta name="generator" content="dgmld-bench">'
 _NAME_LIMIT = 80
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -87,6 +89,7 @@ def render(board: Board) -> Iterator[tuple[str, str]]:
     for name, path, context in views.pages():
         root = "../" * path.count("/")
         yield path, environment.get_template(name).render(root=root, **context)
+    yield RESULTS_CSV, results_csv(board)
     css = _source("colours.css", "plots.css")
     for track in board.tracks:
         for split in track.splits:
@@ -115,7 +118,7 @@ def _environment(board: Board, views: Views) -> Environment:
         undefined=StrictUndefined,
         finalize=_finalize,
     )
-    environment.filters.update(cut=_cut, fixed=_fixed, count=count, duration=duration, json=script_json)
+    environment.filters.update(cut=_cut, fixed=_fixed, count=count, duration=duration, json=script_json, prose=_prose)
     sources = {"style": _source("colours.css", "plots.css", "style.css"), "script": _source("board.js")}
     environment.globals.update({name: Markup(text) for name, text in sources.items()})
     environment.globals.update({f"{name}_hash": _csp_hash(text) for name, text in sources.items()})
@@ -134,6 +137,12 @@ def _source(*files: str) -> str:
 
 def _csp_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _prose(text: str) -> Markup:
+    """Return text in which what stands between backticks is code."""
+    parts = clean(text).split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else p for i, p in enumerate(parts))
 
 
 def _cut(text: str, limit: int = _NAME_LIMIT) -> str:

@@ -14,21 +14,18 @@ from numpy.typing import NDArray
 
 from dgmld_bench.leaderboard import plots
 from dgmld_bench.leaderboard.figures import Panel, curve_of, panels
-from dgmld_bench.leaderboard.layouts import Layout, Line, layouts
-from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, Submission, TrackBoard, Value
+from dgmld_bench.leaderboard.layouts import Layout, Line, figure_heading, in_paper, layouts
+from dgmld_bench.leaderboard.model import FLAGS, PROTOCOLS, Board, Row, SplitBoard, Submission, TrackBoard, Value
 from dgmld_bench.leaderboard.overview import Overview
+from dgmld_bench.leaderboard.project import BIBTEX
 from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.scoring.statistics import case_means, pairwise
+from dgmld_bench.sources import all_sources
 from dgmld_bench.text import clean, duration, web_link
 
 Array = NDArray[np.float64]
 Page = tuple[str, str, dict[str, Any]]  # template, path in the site, what the template sees
 
-_PROTOCOLS = {
-    "source-val": ("Strict domain generalisation", "selected on cases of the training centre only (source-val)"),
-    "target-val": ("The paper’s protocol", "selected on the track’s validation split (target-val)"),
-    "none": ("No selection", "the last epoch"),
-}
 _UNRANKED = ("Not ranked", "for reference, or lacking what a rank needs")
 _KINDS = {"reported": "reported", "annotator": "annotator", "mean-shape": "mean shape"}
 _TALL = 40  # rank plots of more methods than this scroll
@@ -183,7 +180,7 @@ class SplitView:
         """Ranked rows by protocol, then the others."""
         ranked = [row for row in self.rows if row.rank is not None]
         groups = []
-        for protocol, (title, note) in _PROTOCOLS.items():
+        for protocol, (title, note) in PROTOCOLS.items():
             rows = sorted((r for r in ranked if (r.selection or "none") == protocol), key=_place)
             if rows:
                 groups.append(self._group(protocol, title, note, rows))
@@ -270,10 +267,9 @@ class SplitView:
                 leads.append(Lead(group.protocol, len(group.rows), named, more, first[0].average))
         return leads
 
-    @cached_property
-    def best_landmarks(self) -> Array:
-        """The lowest MRE of any ranked row, ``(landmark,)``; NaN without one."""
-        ranked = [[_mean(v) for v in row.landmarks] for row in self.rows if row.rank]
+    def best_landmarks(self, selection: str | None) -> Array:
+        """Return the lowest MRE of any row that is ranked within a selection, ``(landmark,)``; NaN without one."""
+        ranked = [[_mean(v) for v in row.landmarks] for row in self.rows if row.rank and row.selection == selection]
         return np.array(ranked).min(axis=0) if ranked else np.full(len(self.landmarks), np.nan)
 
     @property
@@ -286,6 +282,7 @@ class SplitView:
         difference, half_width, is_sure = pairwise(errors, self._spread)
         return {
             "landmarks": list(self.landmarks),
+            "cases": [clean(case, 40) for case in (self.comparable[0].cases if self.comparable else ())],
             "pairs": [
                 [[_micrometres(difference[i, j]), _micrometres(half_width[i, j]), int(is_sure[i, j])] for j in range(i)]
                 for i in range(len(errors))
@@ -294,6 +291,7 @@ class SplitView:
                 {
                     "key": row.id,
                     "name": self.labels[row.id],
+                    "selection": row.selection if row.rank else None,
                     "href": None if page_of(row) is None else f"../{page_of(row)}",
                     "once": len(np.asarray(row.errors_mm)) == 1,
                     "cases": [_micrometres(v) for v in case_means(np.asarray(row.errors_mm))],
@@ -313,6 +311,8 @@ class TrackView:
         self.splits = [SplitView(split, board) for split in board.splits]
         self.layouts: list[Layout] = layouts(board)
         self.panels: list[Panel] = [panel for split in board.splits for panel in panels(split)]
+        self.in_paper = in_paper(board)
+        self.figure_heading = figure_heading(board)
         self.overview = Overview(board)
         self._agreement = board.agreement
 
@@ -337,7 +337,7 @@ class TrackView:
     def agreement(self) -> list[str]:
         """How far the rankings on two splits agree, one line per protocol."""
         lines = []
-        for protocol in _PROTOCOLS:
+        for protocol in PROTOCOLS:
             pairs = [f"{a} and {b} {tau:.2f}" for a, b, of, tau in self._agreement if of == protocol]
             if pairs:
                 lines.append(f"Kendall’s τ between rankings ({protocol}): {', '.join(pairs)}".replace("-0", "−0"))
@@ -366,7 +366,11 @@ class Views:
 
     def pages(self) -> Iterator[Page]:
         """Yield every page, in a fixed order."""
+        sources = [source for source in all_sources() if source.gives]
+        shown = {split.name for track in self.tracks for split in track.splits}
         yield "index.html", "index.html", {}
+        yield "about.html", "about.html", {"bibtex": BIBTEX, "sources": sources, "shown": shown}
+        yield "docs.html", "docs/index.html", {}
         for track in self.tracks:
             if track.has_paper_page:
                 yield "paper.html", f"paper/{track.name}.html", {"track": track}
@@ -405,7 +409,7 @@ def _result(split: SplitView, row: Row) -> Result:
         split.landmarks,
         [_mean(v) for v in row.landmarks],
         [np.nan if v is None or v.std is None else v.std for v in row.landmarks],
-        split.best_landmarks,
+        split.best_landmarks(row.selection),
     )
     peers = [r for r in split.rows if r.rank and r.selection == row.selection]
     return Result(split, row, len(peers), split.keys[row.id], rank_range(row), bars, sdr, histogram)

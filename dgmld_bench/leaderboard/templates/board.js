@@ -30,6 +30,14 @@ function theme() {
   });
 }
 
+// What is sorted, filtered and shown stands in the address, so that it can be sent to others: #sort=gap&backbone=unet
+const kept = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+const keep = (changes) => {
+  const state = kept();
+  for (const [name, value] of Object.entries(changes)) { if (value) state.set(name, value); else state.delete(name); }
+  try { history.replaceState(null, "", `#${state}`); } catch { /* file:// in some browsers */ }
+};
+
 // Rows are sorted and filtered within their group: ranks of one protocol never mix with those of another.
 const groupsOf = (table) => [...table.tBodies].map((body) => ({ body, rows: [...body.rows].filter((row) => row.dataset.key) }));
 
@@ -62,8 +70,13 @@ function sorting(table) {
       const now = header.getAttribute("aria-sort");
       const first = header.dataset.sort === "high" ? "descending" : "ascending";
       sort(header, now === null ? first : now === "ascending" ? "descending" : "ascending");
+      keep({ sort: header.dataset.column, order: header.getAttribute("aria-sort") });
     });
   }
+  return () => {
+    const header = all("thead th[data-sort]", table).find((th) => th.dataset.column === kept().get("sort"));
+    if (header) sort(header, kept().get("order") === "descending" ? "descending" : "ascending");
+  };
 }
 
 function filtering(table, controls) {
@@ -89,18 +102,28 @@ function filtering(table, controls) {
     const total = `${rows.length} ${rows.length === 1 ? "row" : "rows"}`;
     count.textContent = shown === rows.length ? total : `${shown} of ${total}`;
   };
-  for (const select of selects) select.addEventListener("change", apply);
-  text.addEventListener("input", apply);
-  apply();
-  for (const button of all(".segments button", controls)) {
-    button.addEventListener("click", () => {
-      for (const other of all(".segments button", controls)) other.setAttribute("aria-pressed", String(other === button));
-      table.classList.remove("show-overview", "show-landmarks", "show-all");
-      table.classList.add(`show-${button.dataset.show}`);
-    });
+  for (const select of selects) select.addEventListener("change", () => { apply(); keep({ [select.dataset.field]: select.value }); });
+  text.addEventListener("input", () => { apply(); keep({ search: text.value.trim() }); });
+  const buttons = all(".segments button", controls);
+  const show = (button) => {
+    for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+    table.classList.remove("show-overview", "show-landmarks", "show-all");
+    table.classList.add(`show-${button.dataset.show}`);
+  };
+  for (const button of buttons) {
+    button.addEventListener("click", () => { show(button); keep({ columns: button.dataset.show === controls.dataset.start ? "" : button.dataset.show }); });
   }
-  table.classList.add(`show-${controls.dataset.start}`);
   controls.hidden = false;
+  return () => {
+    const state = kept();
+    for (const select of selects) {
+      const value = state.get(select.dataset.field) ?? "";
+      select.value = [...select.options].some((option) => option.value === value) ? value : "";
+    }
+    text.value = state.get("search") ?? "";
+    show(buttons.find((b) => b.dataset.show === state.get("columns")) ?? buttons.find((b) => b.dataset.show === controls.dataset.start));
+    apply();
+  };
 }
 
 function lighting(table) {
@@ -113,9 +136,9 @@ function lighting(table) {
   }
 }
 
-function scatter(pairs, a, b) {
+function scatter(pairs, a, b, told) {
   const size = 400, low = 46, high = size - 12;
-  const top = Math.max(...pairs.flat(), 0.1) * 1.05;
+  const top = Math.max(...pairs.flatMap(([u, v]) => [u, v]), 0.1) * 1.05;
   const at = (v) => low + (v / top) * (high - low);
   const x = (v) => at(v).toFixed(1), y = (v) => (size - at(v)).toFixed(1);
   const svg = make("svg:svg", { class: "plot", viewBox: `0 0 ${size} ${size + 6}`, role: "img", "aria-labelledby": "pairs-t pairs-d" },
@@ -129,7 +152,12 @@ function scatter(pairs, a, b) {
     if (v > 0) label("tick end", low - 6, +y(v) + 4, String(+v.toFixed(2)));
   }
   svg.append(make("svg:path", { class: "zero", d: `M${x(0)} ${y(0)}L${x(top)} ${y(top)}` }));
-  for (const [u, v] of pairs) svg.append(make("svg:circle", { class: "scatter", cx: x(u), cy: y(v), r: 3.2 }));
+  for (const [u, v, name] of pairs) {
+    const said = `${name}: A ${fixed(u)} mm, B ${fixed(v)} mm`;
+    const point = make("svg:circle", { class: "scatter", cx: x(u), cy: y(v), r: 3.2 }, make("svg:title", {}, said));
+    for (const event of ["pointerenter", "click"]) point.addEventListener(event, () => { told.textContent = said; });
+    svg.append(point);
+  }
   label("label mid", size / 2 + 16, size - 8, "A: mean radial error [mm]");
   label("label", 4, 12, "B [mm]");
   return svg;
@@ -138,7 +166,8 @@ function scatter(pairs, a, b) {
 function comparison(root) {
   const data = JSON.parse(document.getElementById("cases").textContent);
   const selects = all("select", root);
-  const [verdict, figure, body] = [".verdict", ".pairs", "tbody"].map((s) => root.querySelector(s));
+  const [verdict, figure, body, told, apart] = [".verdict", ".pairs", "tbody", ".point", ".apart"].map((s) => root.querySelector(s));
+  const asked = told.textContent;
   for (const select of selects) data.rows.forEach((row, i) => select.append(make("option", { value: i }, row.name)));
   const wanted = new URLSearchParams(location.hash.slice(1));
   const place = (key, otherwise) => { const i = data.rows.findIndex((row) => row.key === key); return i < 0 ? otherwise : i; };
@@ -150,19 +179,24 @@ function comparison(root) {
     const [a, b] = places.map((i) => data.rows[i]);
     const [between, half, sure] = a === b ? [0, 0, 0] : data.pairs[Math.max(...places)][Math.min(...places)];
     const present = a.cases.map((_, i) => i).filter((i) => a.cases[i] !== null && b.cases[i] !== null);
-    if (between === null || !present.length) { verdict.textContent = "These two have no case in common."; figure.replaceChildren(); body.replaceChildren(); return; }
-    const pairs = present.map((i) => [a.cases[i] / 1000, b.cases[i] / 1000]);
+    if (between === null || !present.length) { verdict.textContent = "These two have no case in common."; figure.replaceChildren(); body.replaceChildren(); apart.textContent = ""; return; }
+    const pairs = present.map((i) => [a.cases[i] / 1000, b.cases[i] / 1000, data.cases[i] ? `Case ${data.cases[i]}` : "A case"]);
     const differences = pairs.map(([u, v]) => u - v);
     const difference = (places[0] < places[1] ? -between : between) / 1000; // kept as the later row minus the earlier
     const [low, high] = [difference - half / 1000, difference + half / 1000];
     const wins = differences.filter((d) => d < 0).length, ties = differences.filter((d) => d === 0).length;
     const [first, second] = difference <= 0 ? [a, b] : [b, a];
     const alone = a.once || b.once ? " Of one training nothing is sure: the interval is of these trainings." : "";
+    const apartBy = a.selection && b.selection && a.selection !== b.selection
+      ? ` They are ranked apart: A was selected by ${a.selection}, B by ${b.selection}.` : "";
     verdict.replaceChildren(...(!sure
       ? ["The data do not separate ", link(a), " from ", link(b), ": "]
       : [link(first), " has the smaller error than ", link(second), ": "]),
-    `A − B is ${signed(difference)} mm (${half === null ? "no interval" : `95 % interval ${signed(low)} to ${signed(high)}`}); A is better in ${wins} of ${pairs.length} cases${ties ? `, equal in ${ties}` : ""}.${alone}`);
-    figure.replaceChildren(scatter(pairs, a, b));
+    `A − B is ${signed(difference)} mm (${half === null ? "no interval" : `95 % interval ${signed(low)} to ${signed(high)}`}); A is better in ${wins} of ${pairs.length} cases${ties ? `, equal in ${ties}` : ""}.${alone}${apartBy}`);
+    told.textContent = asked;
+    figure.replaceChildren(scatter(pairs, a, b, told));
+    const most = data.cases.length && a !== b ? [...present.keys()].sort((i, j) => Math.abs(differences[j]) - Math.abs(differences[i])).slice(0, 5) : [];
+    apart.textContent = most.length ? `Farthest apart, A − B in mm: ${most.map((i) => `${pairs[i][2].replace("Case ", "")} (${signed(differences[i])})`).join(", ")}.` : "";
     const lines = [["All landmarks", mean(pairs.map((p) => p[0])), mean(pairs.map((p) => p[1]))],
       ...data.landmarks.map((name, k) => [name, ...[a, b].map((row) => row.landmarks[k])])];
     body.replaceChildren(...lines.filter(([, u, v]) => u !== null && v !== null).map(([name, u, v]) => make("tr", {}, make("th", { scope: "row" }, name),
@@ -180,8 +214,9 @@ function comparison(root) {
 
 theme();
 for (const table of all("table.board")) {
-  sorting(table);
   lighting(table);
-  filtering(table, document.querySelector(".controls"));
+  const restore = [sorting(table), filtering(table, document.querySelector(".controls"))];
+  for (const put of restore) put();
+  window.addEventListener("hashchange", () => { for (const put of restore) put(); });
 }
 for (const root of all(".comparison")) comparison(root);

@@ -1,0 +1,26 @@
+"""What the board says of the project itself: where its repository is, and how to cite the paper."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from dgmld_bench.text import web_link
+
+CITATION = "CITATION.cff"
+
+BIBTEX = """@inproceedings{gong2025domain,
+  author    = {Gong, Haifan and Lu, Yu and Wan, Xiang and Li, Haofeng},
+  title     = {Domain Generalized Medical Landmark Detection via Robust Boundary-Aware Pre-Training},
+  booktitle = {Proceedings of the AAAI Conference on Artificial Intelligence},
+  year      = {2025},
+}"""
+
+
+def repository_address(root: Path) -> str | None:
+    """Return the address of a repository as its ``CITATION.cff`` says (``repository-code``); None where it does not."""
+    path = root / CITATION
+    found = (
+        re.search(r"^repository-code: *[\"']?([^\s\"']+)", path.read_text("utf-8"), re.M) if path.is_file() else None
+    )
+    return web_link(found[1]) if found else None
