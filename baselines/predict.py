@@ -13,7 +13,10 @@ import typer
 
 from baselines.common.command import DataDir, run_app
 from baselines.common.config import Precision
+from dgmld_bench.files import read_json, write_json
 from dgmld_bench.terminal import echo
+
+SIDECAR = "run.json"
 
 
 def predict(
@@ -41,6 +44,14 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    time: Annotated[
+        bool,
+        typer.Option(
+            "--time",
+            help="Also measure milliseconds a case, one at a time, and the peak of memory; kept as 'inference' in the "
+            "run.json of the checkpoint's run (beside --out where there is none), which `dgmld-bench submit` quotes.",
+        ),
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Predict the landmarks of a split with a trained network, or with every seed of a run."""
@@ -48,8 +59,9 @@ def predict(
 
     from baselines.common.checkpoint import CARD, read_card
     from baselines.common.data import prepare
-    from baselines.common.predicting import Runtime, choose_device, choose_precision, load_network, predict_points
+    from baselines.common.predicting import load_network, predict_points, time_cases
     from baselines.common.progress import make_progress, preparing
+    from baselines.common.runtime import Runtime, choose_device, choose_precision
     from dgmld_bench.errors import DataError, UsageError
     from dgmld_bench.scoring.predictions import Predictions
     from dgmld_bench.splits import get_track, load_split
@@ -84,8 +96,16 @@ def predict(
             cases = prepare(opened, preset, progress=on_case)
             for case, points in zip(cases, predict_points(network, cases, preset, runtime), strict=True):
                 predictions.add(seed=card["seed"], split=split, case=case.id, landmarks=points)
+        timing = time_cases(network, cases, preset, runtime) if time else None
     predictions.save(out)
     echo(f"wrote {out}: {len(predictions.seeds)} runs, {len(cases)} cases of split {split}")
+    if timing:
+        sidecar = next((f / SIDECAR for f in (checkpoint, checkpoint.parent) if (f / SIDECAR).is_file()), None)
+        sidecar = sidecar or out.with_name(SIDECAR)
+        known = read_json(sidecar) if sidecar.is_file() else {}
+        write_json(sidecar, known | {"inference": timing})
+        memory = f", at most {timing['peak_mib']:,.0f} MiB" if "peak_mib" in timing else ""
+        echo(f"{timing['ms_per_case']} ms a case{memory} ({timing['device']}); kept in {sidecar}")
 
 
 if __name__ == "__main__":

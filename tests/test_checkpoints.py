@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from baselines.common.checkpoint import CARD, WEIGHTS, save_checkpoint
 from baselines.common.config import get_preset
 from baselines.common.networks import build_network
-from baselines.common.predicting import Runtime, load_network
+from baselines.common.predicting import load_network
+from baselines.common.runtime import Runtime
 from dgmld_bench.errors import DataError
 
 PRESET = get_preset("smoke", 3)

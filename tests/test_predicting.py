@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from baselines.common.predicting import Runtime, choose_precision
+from baselines.common.runtime import Runtime, choose_precision
 
 CPUINFO = Path("/proc/cpuinfo")
 

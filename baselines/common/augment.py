@@ -57,7 +57,8 @@ class Poses:
         inverse = self.rotations.transpose(1, 2) / self.zooms[:, None, None]
         offset = -(inverse @ (self.shifts * shape)[..., None])
         normalised = torch.cat([(inverse * (shape / shape[:, None])), offset * (2 / shape[:, None])], dim=2)
-        theta = torch.cat([normalised[..., :-1].flip(1, 2), normalised[..., -1:].flip(1)], dim=2).to(images)
+        theta = torch.cat([normalised[..., :-1].flip(1, 2), normalised[..., -1:].flip(1)], dim=2)
+        theta = theta.to(images.device, images.dtype, non_blocking=True)
         where = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
         return torch.nn.functional.grid_sample(
             images, where, mode="bilinear", padding_mode="border", align_corners=False
@@ -107,7 +108,8 @@ def vary_greys(images: Tensor, contrast: float, generator: torch.Generator) -> T
     """
     if not contrast:
         return images
-    draws = _uniform((3, len(images), *[1] * (images.ndim - 1)), 1.0, generator).to(images)
+    draws = _uniform((3, len(images), *[1] * (images.ndim - 1)), 1.0, generator)
+    draws = draws.to(images.device, images.dtype, non_blocking=True)
     gamma, gain = (1 + contrast) ** draws[0], (1 + contrast) ** draws[1]
     return (images.clamp(0, 1) ** gamma - 0.5) * gain + 0.5 + draws[2] * contrast / 2
 

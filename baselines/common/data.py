@@ -12,7 +12,7 @@ from torch import Tensor
 
 from baselines.common.config import Preset
 from baselines.common.heatmaps import from_heatmap_grid, to_heatmap_grid
-from baselines.common.prepare import FULL_SCALE, Cache, PreparedCase
+from baselines.common.prepare import Cache, PreparedCase
 from dgmld_bench.errors import DataError
 from dgmld_bench.splits import CaseList, Track
 
@@ -113,14 +113,6 @@ def selection_splits(track: Track, select: str) -> tuple[str | None, str]:
     if track.validation_is_source:
         return track.validation, "source-val"
     return (track.validation, select) if select == "target-val" else (None, select)
-
-
-def image_batch(images: Sequence[NDArray], device: torch.device) -> Tensor:
-    """Return images in [0, 1] as float32 ``(batch, 1, *grid)`` on the device."""
-    batch = torch.from_numpy(np.stack(images).astype(np.float32))
-    if images[0].dtype == np.uint16:
-        batch /= FULL_SCALE
-    return batch.unsqueeze(1).to(device)
 
 
 def world_points(heatmap_points: Tensor, case: PreparedCase, preset: Preset) -> Array:

@@ -2,89 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
-from torch import Tensor, nn
+from torch import nn
 
 from baselines.common.checkpoint import check_shapes, load_weights, read_card
-from baselines.common.config import Precision, Preset
-from baselines.common.data import image_batch, world_points
+from baselines.common.config import Preset
+from baselines.common.data import world_points
 from baselines.common.decoding import decode
+from baselines.common.meter import forget_peak, peak_mib, seconds
 from baselines.common.networks import build_network
 from baselines.common.prepare import PreparedCase
-from dgmld_bench.errors import DataError, UsageError
+from baselines.common.runtime import Runtime
+from baselines.common.stack import Stack
+from dgmld_bench.errors import DataError
 from dgmld_bench.splits import get_track
 
 Array = NDArray[np.float64]
 
-BATCH = 4
 #: Longest side of a grid and widest first level that a checkpoint may ask for.
 MAX_SIZE = 1024
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """Where the network computes, and how precisely."""
-
-    device: torch.device
-    precision: Precision
-
-    def place(self, network: nn.Module) -> nn.Module:
-        """Move a network to the device, its channels last in memory: convolutions are faster so."""
-        dimension = 3 if any(isinstance(m, nn.Conv3d) for m in network.modules()) else 2
-        return network.to(self.device, memory_format=_CHANNELS_LAST[dimension])  # type: ignore[call-overload]
-
-    def forward(self, network: nn.Module, images: Tensor) -> Tensor:
-        """Return the network's output in float32, whatever it computed in."""
-        images = images.contiguous(memory_format=_CHANNELS_LAST[images.ndim - 2])
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return network(images).float()
-
-
-_DEVICES = ("cpu", "cuda", "mps")
-_CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
-
-
-def choose_device(name: str | None) -> str:
-    """Return the device to use: the one named, else a GPU where there is one.
-
-    Raises
-    ------
-    UsageError
-        When PyTorch does not have that device.
-    """
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if torch.device(name).type not in _DEVICES:
-            raise RuntimeError(f"expected {', '.join(_DEVICES)}")
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from None
-    return name
-
-
-def choose_precision(preferred: Precision, device: str) -> Precision:
-    """Return ``preferred``, but not ``bf16`` on a processor that has no instructions for it.
-
-    Processors without them (x86 before AVX-512 BF16 or AMX) emulate every operation: a training step was 30 times
-    slower than in float32 where this was measured (two AVX2 cores, ``small`` preset in 2D).
-    """
-    kind = torch.device(device).type
-    if preferred == "bf16" and kind == "cpu" and not any(getattr(torch.cpu, name, bool)() for name in _BF16_CPUS):
-        return "fp32"
-    if preferred == "bf16" and kind == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return "fp32"
-    return preferred
-
-
-_BF16_CPUS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 
 
 @torch.no_grad()
@@ -93,17 +36,35 @@ def predict_points(
     cases: Sequence[PreparedCase],
     preset: Preset,
     runtime: Runtime,
-    on_case: Callable[[int, int], None] | None = None,
+    images: Stack | None = None,
 ) -> Iterator[Array]:
-    """Yield each case's landmarks ``(landmark, axis)`` in world coordinates."""
+    """Yield each case's landmarks ``(landmark, axis)`` in world coordinates; ``images`` are theirs, already at hand."""
     network.eval()
-    for start in range(0, len(cases), BATCH):
-        batch = cases[start : start + BATCH]
-        heatmaps = runtime.forward(network, image_batch([c.image for c in batch], runtime.device))
-        for points, case in zip(decode(heatmaps, refine=preset.refine), batch, strict=True):
-            yield world_points(points, case, preset)
-        if on_case:
-            on_case(start + len(batch), len(cases))
+    images = images or Stack([case.image for case in cases], runtime.device, resident=False)
+    for items in torch.arange(len(cases)).split(runtime.images_at_once):
+        heatmaps = runtime.forward(network, images.images(items.tolist()))
+        for points, item in zip(decode(heatmaps, refine=preset.refine), items.tolist(), strict=True):
+            yield world_points(points, cases[item], preset)
+
+
+def time_cases(
+    network: nn.Module, cases: Sequence[PreparedCase], preset: Preset, runtime: Runtime
+) -> dict[str, float | str]:
+    """Return how long a case takes alone, from a prepared image to points, and the peak of memory meanwhile.
+
+    The median over cases, in milliseconds; the first case goes first twice more, for a device that settles down.
+    """
+
+    def one(case: PreparedCase) -> float:
+        return seconds(lambda: list(predict_points(network, [case], preset, runtime)), runtime.device)
+
+    for case in (cases[0], cases[0]):
+        one(case)
+    forget_peak(runtime.device)
+    found: dict[str, float | str] = {"ms_per_case": round(1e3 * median(one(case) for case in cases), 3)}
+    if (peak := peak_mib(runtime.device)) is not None:
+        found["peak_mib"] = round(peak, 1)
+    return found | {"device": runtime.describe()}
 
 
 def load_network(folder: Path, runtime: Runtime) -> tuple[nn.Module, dict, Preset]:

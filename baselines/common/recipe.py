@@ -16,13 +16,15 @@ from torch import Tensor, nn
 from baselines.common.augment import Poses, random_poses, vary_greys
 from baselines.common.checkpoint import save_checkpoint
 from baselines.common.config import Precision, Preset
-from baselines.common.data import TrainingSet, image_batch
+from baselines.common.data import TrainingSet
 from baselines.common.heatmaps import from_heatmap_grid, gaussian_heatmaps, known_landmarks, to_heatmap_grid
 from baselines.common.method import Augmentation, Method, Pretraining, Subject
 from baselines.common.networks import build_network
 from baselines.common.networks.blocks import parameter_groups, restart_heads
-from baselines.common.predicting import Runtime, predict_points
+from baselines.common.predicting import predict_points
 from baselines.common.prepare import FULL_SCALE, PreparedCase
+from baselines.common.runtime import Runtime
+from baselines.common.stack import Stack, compact
 from baselines.common.trainer import Epoch, Stage, train
 from baselines.common.versions import versions
 from dgmld_bench.errors import DataError, UsageError
@@ -211,16 +213,19 @@ def train_seed(
     if pretraining:
         stage = Stage("pretrain", preset.pretrain_epochs, preset.batch_size, preset.learning_rate, preset.schedule)
         subjects = [_subject(case, pretraining, preset, boundary) for case in training.cases]
-        run(stage, network.parameters(), _pretraining_loss(network, subjects, pretraining, settings), None, 0)
+        seen, targets = (Stack(arrays, runtime.device) for arrays in zip(*subjects, strict=True))
+        run(stage, network.parameters(), pretraining_loss(network, seen, targets, pretraining, settings), None, 0)
+        del subjects, seen, targets
         restart_heads(network)  # all channels regressed one map: from there, landmarks hardly come apart again
     stage = Stage(
         "finetune", settings.epochs, preset.batch_size, preset.learning_rate, preset.schedule, preset.validate_every
     )
+    images = Stack([case.image for case in validation.cases], runtime.device)
     history = run(
         stage,
         parameter_groups(network, preset.learning_rate, preset.scale_rate),
-        _landmark_loss(network, training, settings),
-        lambda: validation_mre(network, validation, settings),
+        landmark_loss(network, training, settings),
+        lambda: validation_mre(network, validation, settings, images),
         1,
     )
     value, number = min((e.validation_mm, e.number) for e in history if e.validation_mm is not None)
@@ -229,13 +234,15 @@ def train_seed(
     return network, record
 
 
-def validation_mre(network: nn.Module, validation: TrainingSet, settings: Settings) -> float:
+def validation_mre(
+    network: nn.Module, validation: TrainingSet, settings: Settings, images: Stack | None = None
+) -> float:
     """Return the Average MRE in millimetres on validation cases, through each case's exact geometry."""
-    predicted = np.stack(list(predict_points(network, validation.cases, settings.preset, settings.runtime)))
+    predicted = np.stack(list(predict_points(network, validation.cases, settings.preset, settings.runtime, images)))
     return float(mean_radial_error(radial_errors(predicted, validation.world) * validation.mm_per_unit[:, None]))
 
 
-def _landmark_loss(
+def landmark_loss(
     network: nn.Module, data: TrainingSet, settings: Settings
 ) -> Callable[[list[int], int, torch.Generator], Tensor]:
     """MSE between heatmaps (Eq. 33); the points are moved, the heatmaps built from them."""
@@ -250,11 +257,13 @@ def _landmark_loss(
         if buffer is None or len(buffer) != len(items):
             shape = (len(items), points.shape[1], *preset.heatmap_shape)
             buffer = torch.empty(shape, device=runtime.device)
-        target = gaussian_heatmaps(moved.float().to(runtime.device), preset.heatmap_shape, preset.sigma_vox, out=buffer)
+        points_there = moved.float().to(runtime.device, non_blocking=True)
+        target = gaussian_heatmaps(points_there, preset.heatmap_shape, preset.sigma_vox, out=buffer)
         error = (runtime.forward(network, images) - target).square()
-        known = known_landmarks(moved)
-        if not known.all():
-            error = error.flatten(2).mean(-1)[known.to(runtime.device)]
+        known = known_landmarks(moved).flatten()
+        if not known.all():  # by place, not by truth: a device would have to be waited for to know how many are true
+            places = known.nonzero().squeeze(1).to(runtime.device, non_blocking=True)
+            error = error.flatten(2).mean(-1).flatten()[places]
         return error.mean()
 
     return loss
@@ -264,35 +273,36 @@ def _examples(data: TrainingSet, settings: Settings) -> Callable[[list[int], tor
     """Return what draws the examples of a batch: changed images, and their points on the heatmap's grid."""
     preset, device = settings.preset, settings.runtime.device
     augmentation, points = settings.augmentation, torch.from_numpy(data.heatmap_points)
+    stack = Stack([case.image for case in data.cases], device)
+    maps = [case.labels for case in data.cases if case.labels is not None]
+    tissues = Stack(maps, device) if settings.labels else None
 
     def posed(items: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         poses = _poses(len(items), preset, settings.method.fine_tune_rotation_deg, generator)
-        images = poses.move_images(image_batch([data.cases[i].image for i in items], device))
+        images = poses.move_images(stack.images(items))
         return vary_greys(images, preset.contrast, generator), poses.move_points(points[items], preset.heatmap_shape)
 
     def changed(items: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         assert augmentation is not None
-        images = image_batch([data.cases[i].image for i in items], device)
-        maps = [labels for i in items if (labels := data.cases[i].labels) is not None]
-        labels = torch.from_numpy(np.stack(maps)).to(device) if augmentation.needs_labels else None
+        labels = tissues.take(items) if tissues else None
         on_grid = from_heatmap_grid(points[items], preset.heatmap_stride)
-        images, moved = augmentation.change(images, on_grid, labels, generator)
+        images, moved = augmentation.change(stack.images(items), on_grid, labels, generator)
         return images, to_heatmap_grid(moved, preset.heatmap_stride)
 
     return changed if augmentation else posed
 
 
-def _pretraining_loss(
-    network: nn.Module, subjects: list[tuple[Array, Array]], pretraining: Pretraining, settings: Settings
+def pretraining_loss(
+    network: nn.Module, seen: Stack, targets: Stack, pretraining: Pretraining, settings: Settings
 ) -> Callable[[list[int], int, torch.Generator], Tensor]:
     """All output channels regress the same map, moved with the input."""
     preset, runtime = settings.preset, settings.runtime
 
     def loss(items: list[int], epoch: int, generator: torch.Generator) -> Tensor:
         poses = _poses(len(items), preset, pretraining.rotation_deg, generator)
-        images = poses.move_images(image_batch([subjects[i][0] for i in items], runtime.device))
+        images = poses.move_images(seen.images(items))
         images = vary_greys(images, preset.contrast, generator)
-        target = poses.move_images(image_batch([subjects[i][1] for i in items], runtime.device))
+        target = poses.move_images(targets.images(items))
         return pretraining.loss(runtime.forward(network, images), target, epoch, preset.pretrain_epochs)
 
     return loss
@@ -304,8 +314,8 @@ def _poses(count: int, preset: Preset, max_deg: float, generator: torch.Generato
 
 def _subject(
     case: PreparedCase, pretraining: Pretraining, preset: Preset, boundary: Boundaries | None
-) -> tuple[Array, Array]:
-    """Return what the network sees and what it regresses in pre-training, both float32."""
+) -> tuple[NDArray, NDArray]:
+    """Return what the network sees and what it regresses in pre-training, as a :class:`Stack` takes them."""
     image = np.asarray(case.image, dtype=np.float32) / FULL_SCALE
     subject = Subject(
         image=image,
@@ -314,4 +324,5 @@ def _subject(
         range_vox=preset.range_vox,
         heatmap_stride=preset.heatmap_stride,
     )
-    return pretraining.input(subject), pretraining.target(subject)
+    seen = pretraining.input(subject)
+    return case.image if seen is image else compact(seen), compact(pretraining.target(subject))

@@ -63,9 +63,10 @@ def run_method(
         raise DataError(f"no split of track '{track}' is on disk to be predicted; `dgmld-bench datasets` says more")
 
     from baselines.common.data import selection_splits
-    from baselines.common.predicting import choose_device, choose_precision, load_network
+    from baselines.common.predicting import load_network
     from baselines.common.preflight import rehearse
     from baselines.common.recipe import Settings, claim
+    from baselines.common.runtime import choose_device, training_precision
 
     validation_split, selection = selection_splits(the_track, select)
     the_device = choose_device(device)
@@ -76,7 +77,7 @@ def run_method(
         preset=the_preset,
         selection=selection,
         device=the_device,
-        precision=precision or choose_precision(the_preset.precision, the_device),
+        precision=precision or training_precision(the_preset, the_device),
         edges=None if edges is None else str(edges),
     )
     if edges is not None and settings.needs != "boundary":
@@ -121,7 +122,9 @@ def run_method(
             results.runs.append(run)
             records[str(seed)] = read_json(place / "checkpoint.json")["record"]
     results.save(folder / "predictions.json")
-    write_json(folder / "run.json", _sidecar(command, identity, records))
+    sidecar = folder / "run.json"
+    measured = {"inference": read_json(sidecar).get("inference")} if sidecar.is_file() else {}  # by predict.py --time
+    write_json(sidecar, _sidecar(command, identity, records) | {k: v for k, v in measured.items() if v})
     if show_scores:
         print_scores(results, predicted, data_dir)
         make_console(soft_wrap=True).print(f"wrote {folder / 'predictions.json'}")

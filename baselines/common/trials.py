@@ -12,8 +12,9 @@ from baselines.common.checkpoint import CARD
 from baselines.common.config import Preset
 from baselines.common.data import TrainingSet
 from baselines.common.method import Method
-from baselines.common.predicting import choose_device, choose_precision, load_network
+from baselines.common.predicting import load_network
 from baselines.common.recipe import Settings, claim, train_seed
+from baselines.common.runtime import choose_device, training_precision
 from baselines.common.trainer import Epoch
 from dgmld_bench.terminal import echo
 
@@ -28,7 +29,7 @@ def trial_settings(method: Method, track: str, preset: Preset, selection: str, *
         preset=preset,
         selection=selection,
         device=device,
-        precision=choose_precision(preset.precision, device),
+        precision=training_precision(preset, device),
     )
 
 

@@ -63,6 +63,9 @@ class Submission:
         Training time of one run.
     command, device : str or None
     versions : tuple of (name, version)
+    inference_ms, inference_mib : float or None
+        Time of one case by itself, and the peak of memory meanwhile.
+    inference_device : str or None
     """
 
     id: str
@@ -83,6 +86,9 @@ class Submission:
     command: str | None = None
     device: str | None = None
     versions: tuple[tuple[str, str], ...] = ()
+    inference_ms: float | None = None
+    inference_mib: float | None = None
+    inference_device: str | None = None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,16 @@ _ID = re.compile(r"[a-z0-9]+(?:[.+][a-z0-9]+)*(?:-[a-z0-9]+(?:[.+][a-z0-9]+)*){1
 _PLACE = re.compile(rf"{FOLDER}/({'|'.join(TRACKS)})/({_ID.pattern}){re.escape('.json')}")
 
 
+class Inference(BaseModel):
+    """How long one case takes by itself, from prepared image to points, as ``predict.py --time`` measures it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ms_per_case: Annotated[float, Field(gt=0, le=10**8, allow_inf_nan=False)]
+    peak_mib: Annotated[float, Field(gt=0, le=10**8, allow_inf_nan=False)] | None = None
+    device: Annotated[str, Field(max_length=100)]
+
+
 class Provenance(BaseModel):
     """What a submission may say of how it was made, in ``<submission>.run.json``; shown, never scored."""
 
@@ -38,6 +48,7 @@ class Provenance(BaseModel):
     command: Annotated[str, Field(max_length=500)] | None = None
     device: Annotated[str, Field(max_length=100)] | None = None
     versions: Annotated[dict[str, Annotated[str, Field(max_length=50)]], Field(max_length=20)] | None = None
+    inference: Inference | None = None
 
 
 @dataclass(frozen=True)
@@ -199,6 +210,7 @@ def quote_run(file: Path) -> dict[str, Any]:
         "command": run.get("command"),
         "device": settings.get("device") if isinstance(settings, dict) else None,
         "versions": run.get("versions"),
+        "inference": run.get("inference"),
     }
     return {k: v for k, v in quoted.items() if v is not None}
 
@@ -247,5 +259,8 @@ def _entry(path: Path, predictions: Predictions) -> Entry:
         command=provenance.command,
         device=provenance.device,
         versions=tuple((provenance.versions or {}).items()),
+        inference_ms=provenance.inference.ms_per_case if provenance.inference else None,
+        inference_mib=provenance.inference.peak_mib if provenance.inference else None,
+        inference_device=provenance.inference.device if provenance.inference else None,
     )
     return Entry(path, predictions, submission)

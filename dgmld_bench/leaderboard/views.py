@@ -428,6 +428,10 @@ def _provenance(entry: Submission, rows: Sequence[tuple[SplitView, Row]]) -> lis
         Fact("Parameters", "not given" if entry.parameters is None else f"{entry.parameters:,}"),
         Fact("Training time of a run", "not given" if entry.training_s is None else duration(entry.training_s)),
     ]
+    if entry.inference_ms is not None:
+        memory = "" if entry.inference_mib is None else f", at most {entry.inference_mib:,.0f} MiB"
+        alone = f"{entry.inference_ms:,.1f} ms a case, one at a time{memory}; {entry.inference_device}"
+        facts.append(Fact("Inference", alone))
     if entry.device:
         facts.append(Fact("Device", entry.device))
     if entry.command:
