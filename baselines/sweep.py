@@ -1,5 +1,7 @@
 """The grid methods x backbones x seeds: one ``run.py`` command per cell, on this machine or as jobs of a Slurm cluster.
 
+On a machine with several GPUs each runs cells of its own, one or several at a time.
+
 A cell is nothing but a command that a user could type. Commands resume what was interrupted and return at once where
 their results are there, so that the same sweep again goes on where it stopped. In the end each method's seeds are
 collected into one ``predictions.json``, by the same command with all seeds.
@@ -7,6 +9,7 @@ collected into one ``predictions.json``, by the same command with all seeds.
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -24,15 +27,17 @@ from baselines.common.command import DataDir, TrackName, parse_seeds, run_app
 from baselines.common.config import Precision
 from baselines.common.networks import BACKBONES
 from baselines.common.registry import methods as all_methods
+from baselines.common.running import ensure_phantom
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_json
+from dgmld_bench.splits import get_track
 from dgmld_bench.terminal import echo
 
 if TYPE_CHECKING:
     from submitit import Job
 
 #: What the sweep says to every command.
-_OWN = ("--track", "--preset", "--select", "--precision", "--data-dir", "--seeds", "--out", "--backbone")
+_OWN = ("--track", "--preset", "--select", "--precision", "--data-dir", "--seeds", "--out", "--backbone", "--device")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -92,9 +97,19 @@ def sweep(
         typer.Option(help="As for run.py. Say it where only some machines have bf16.", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="Results go to OUT/TRACK/METHOD-BACKBONE-PRESET.")] = Path("runs"),
+    devices: Annotated[
+        str | None,
+        typer.Option(help="GPUs by number, '0,1', or 'cpu'. Default: every GPU of this machine.", show_default=False),
+    ] = None,
+    jobs_per_device: Annotated[
+        int, typer.Option(help="Runs at a time on each device, where one does not fill it.", min=1)
+    ] = 1,
     slurm: Annotated[bool, typer.Option("--slurm", help="Queue one job per cell on this machine's cluster.")] = False,
     partition: Annotated[str | None, typer.Option(help="Slurm: the partition.", show_default=False)] = None,
     gpus: Annotated[int, typer.Option(help="Slurm: GPUs of a job.", min=0)] = 1,
+    gres: Annotated[
+        str | None, typer.Option(help="Slurm: in place of --gpus, as in gpu:h100:1.", show_default=False)
+    ] = None,
     cpus: Annotated[int, typer.Option(help="Slurm: processors of a job.", min=1)] = 4,
     memory_gb: Annotated[int, typer.Option(help="Slurm: memory of a job.", min=1)] = 16,
     minutes: Annotated[int, typer.Option(help="Slurm: a job is queued again when it takes longer.", min=1)] = 240,
@@ -106,7 +121,8 @@ def sweep(
     Run it again after an interruption: what is done is kept, what is queued is waited for, what failed is tried again.
 
         python baselines/sweep.py --track open --preset small --backbones unet,vitpose
-        python baselines/sweep.py --track dgmld --slurm --partition gpu --minutes 600
+        python baselines/sweep.py --track phantom --devices 0,1 --jobs-per-device 2
+        python baselines/sweep.py --track dgmld --slurm --partition gpu --gres gpu:h100:1 --minutes 600
     """
     options = ["--track", track, "--preset", preset, "--select", select]
     options += [] if precision is None else ["--precision", precision]
@@ -122,31 +138,121 @@ def sweep(
             echo("python " + shlex.join(cell.arguments))
         return
     failed: list[Cell] = []
+    logs = (out / track / "jobs").absolute()
     if slurm:
+        if devices is not None:
+            raise UsageError("--devices chooses GPUs of this machine; with --slurm, --gpus or --gres asks for them")
+        ensure_phantom(get_track(track), data_dir)  # once, and not by every job at the same time
         resources = {
             "time": minutes,
             "cpus_per_task": cpus,
             "mem": f"{memory_gb}GB",
-            **({"gpus_per_node": gpus} if gpus else {}),
+            **({"gres": gres} if gres else {"gpus_per_node": gpus} if gpus else {}),
             **({"partition": partition} if partition else {}),
         }
-        failed = run_on_slurm(cells, (out / track / "jobs").absolute(), resources)
-    # after Slurm everything is there, and the command collects the seeds and prints the scores
-    failed += run_here([w for w in whole if not any(f.folder == w.folder for f in failed)])
+        failed = run_on_slurm(cells, logs, resources)
+    elif len(places := chosen_devices(devices) * jobs_per_device) > 1 and len(cells) > 1:
+        ensure_phantom(get_track(track), data_dir)
+        failed = run_beside(cells, places, logs)
+    # afterwards everything is there, and the command collects the seeds and prints the scores
+    failed += run_here(
+        [w for w in whole if not any(f.folder == w.folder for f in failed)],
+        chosen_devices(devices)[0] if devices else "",
+    )
     if failed:
         raise DataError("these failed; the same command tries them again:\n  " + "\n  ".join(c.name for c in failed))
 
 
-def run_here(cells: Sequence[Cell]) -> list[Cell]:
+def chosen_devices(names: str | None) -> list[str]:
+    """Return the devices to use, ``"cpu"`` or the number of a GPU; one ``""`` where the command shall choose.
+
+    Raises
+    ------
+    UsageError
+        For a name that is neither, or a GPU that this machine does not have.
+    """
+    import torch
+
+    there = torch.cuda.device_count()
+    if names is None:
+        return [str(n) for n in range(there)] if there > 1 else [""]
+    devices = [name.strip() for name in names.split(",")]
+    for device in devices:
+        if device != "cpu" and not (device.isdecimal() and int(device) < there):
+            has = f"GPUs 0 to {there - 1}" if there > 1 else "GPU 0" if there else "no GPU"
+            raise UsageError(f"--devices takes 'cpu' or numbers of GPUs, and PyTorch finds {has} here; got '{device}'")
+    if len(set(devices)) != len(devices):
+        raise UsageError(f"--devices takes different devices, got '{names}'; --jobs-per-device runs several on each")
+    return devices
+
+
+def environment_for(device: str) -> dict[str, str]:
+    """Return the environment in which a command sees this GPU alone, or none; all of them for ``""``.
+
+    Numbers count the GPUs that this process sees, as ``CUDA_VISIBLE_DEVICES`` may have chosen them.
+    """
+    if not device:
+        return dict(os.environ)
+    seen = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    chosen = "" if device == "cpu" else seen[int(device)] if seen else device
+    return os.environ | {"CUDA_VISIBLE_DEVICES": chosen}
+
+
+def run_here(cells: Sequence[Cell], device: str = "") -> list[Cell]:
     """Run cells one after another on this machine; return those that failed."""
     failed = []
     for number, cell in enumerate(cells, start=1):
         echo(f"[{number}/{len(cells)}] {cell.name}", err=True)
-        try:
-            Run(cell.arguments)()
-        except subprocess.CalledProcessError:  # it has said why
+        command = [sys.executable, *cell.arguments]
+        if subprocess.run(command, cwd=ROOT, env=environment_for(device), check=False).returncode:  # it has said why
             failed.append(cell)
     return failed
+
+
+def run_beside(cells: Sequence[Cell], places: Sequence[str], folder: Path) -> list[Cell]:
+    """Run cells as many at a time as there are places, in order; return those that failed.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+    places : sequence of str
+        A device for each job that runs at a time.
+    folder : Path
+        Gets a log for each cell: lines of several on one terminal could not be told apart.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    free, waiting, failed = list(places), list(cells), []
+    running: dict[subprocess.Popen[bytes], tuple[Cell, str, float]] = {}
+    echo(f"{len(cells)} runs, {len(places)} at a time; logs in {folder}", err=True)
+    try:
+        while waiting or running:
+            while waiting and free:
+                cell, device = waiting.pop(0), free.pop(0)
+                running[_start(cell, device, log_of(cell, folder))] = cell, device, time.monotonic()
+            time.sleep(0.2)
+            for process in [p for p in running if p.poll() is not None]:
+                cell, device, start = running.pop(process)
+                free.append(device)
+                outcome = f"failed, see {log_of(cell, folder)}" if process.returncode else "done"
+                number = len(cells) - len(waiting) - len(running)
+                echo(f"[{number}/{len(cells)}] {cell.name}: {outcome} ({time.monotonic() - start:.0f} s)", err=True)
+                failed += [cell] if process.returncode else []
+    finally:
+        for process in running:  # after an interrupt: what they trained is kept
+            process.terminate()
+            process.wait()
+    return failed
+
+
+def _start(cell: Cell, device: str, log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, *cell.arguments]
+    with log.open("wb") as stream:
+        return subprocess.Popen(command, cwd=ROOT, env=environment_for(device), stdout=stream, stderr=subprocess.STDOUT)
+
+
+def log_of(cell: Cell, folder: Path) -> Path:
+    """Return where the output of a cell goes that runs beside others."""
+    return folder / f"{cell.folder.name}-seed-{'-'.join(map(str, cell.seeds))}.log"
 
 
 def run_on_slurm(cells: Sequence[Cell], folder: Path, resources: dict[str, Any]) -> list[Cell]:

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from baselines.sweep import sweep
+from baselines import sweep as sweep_module
+from baselines.sweep import Cell, chosen_devices, environment_for, run_beside, sweep
+from dgmld_bench.errors import UsageError
 from dgmld_bench.scoring.predictions import Predictions
 from tests import slurm
 from tests.command import run_script
@@ -40,6 +42,75 @@ def test_a_dry_run_prints_every_command_once(monkeypatch, capsys, tmp_path):
 def test_a_wrong_grid_is_a_usage_error(monkeypatch, capsys, arguments, message):
     assert run_script(monkeypatch, sweep, *arguments) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def three_gpus(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def test_every_gpu_is_used_unless_some_are_named(three_gpus, monkeypatch):
+    assert chosen_devices(None) == ["0", "1", "2"] and chosen_devices("2, 0") == ["2", "0"]
+    assert chosen_devices("cpu") == ["cpu"]
+    for wrong, message in (("3", "GPUs 0 to 2 here; got '3'"), ("x", "got 'x'"), ("0,0", "different devices")):
+        with pytest.raises(UsageError, match=message):
+            chosen_devices(wrong)
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert chosen_devices(None) == [""]
+    with pytest.raises(UsageError, match="no GPU here; got '0'"):
+        chosen_devices("0")
+
+
+def test_a_job_sees_its_own_gpu_alone(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert "CUDA_VISIBLE_DEVICES" not in environment_for("")
+    assert [environment_for(d)["CUDA_VISIBLE_DEVICES"] for d in ("cpu", "1")] == ["", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")  # a cluster's choice: numbers count within it
+    assert [environment_for(d)["CUDA_VISIBLE_DEVICES"] for d in ("cpu", "1", "")] == ["", "6", "4,6"]
+
+
+def test_jobs_run_beside_each_other_as_many_as_there_are_places(monkeypatch, capsys, tmp_path):
+    """Each job waits until as many run as may, and says which GPU it sees; one fails."""
+    script = tmp_path / "job.py"
+    script.write_text(
+        "import os, sys, time, pathlib\n"
+        "name, place = sys.argv[1], pathlib.Path(sys.argv[2])\n"
+        "(place / name).write_text(os.environ['CUDA_VISIBLE_DEVICES'])\n"
+        "for _ in range(600):\n"
+        "    if len(list(place.iterdir())) > 1: break\n"
+        "    time.sleep(0.1)\n"
+        "print('this is', name)\n"
+        "sys.exit(name == 'b')\n"
+    )
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(Cell, "arguments", property(lambda cell: [str(script), cell.method, str(seen)]))
+    cells = [Cell(name, "unet", (0,), tmp_path / name, ()) for name in "abc"]
+    failed = run_beside(cells, ["0", "1"], tmp_path / "logs")
+    assert failed == [cells[1]]
+    assert {name: (seen / name).read_text() for name in "ab"} == {"a": "0", "b": "1"}
+    assert (tmp_path / "logs" / "c-seed-0.log").read_text() == "this is c\n"
+    shown = capsys.readouterr().err
+    assert "3 runs, 2 at a time" in shown and "[3/3]" in shown
+    assert f"b · unet · seed 0: failed, see {tmp_path / 'logs' / 'b-seed-0.log'}" in shown
+
+
+def test_a_cluster_is_asked_for_what_gres_says(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(sweep_module, "run_on_slurm", lambda cells, folder, resources: asked.append(resources) or cells)
+    monkeypatch.setattr(sweep_module, "ensure_phantom", lambda *_: None)
+    grid = ["--track", "phantom", "--methods", "baseline", "--seeds", "0", "--slurm", "--out", tmp_path]
+    for more in ([], ["--gres", "gpu:h100:1"], ["--gpus", "0"]):
+        assert run_script(monkeypatch, sweep, *grid, *more) == 1  # nothing was run
+    wanted = [{k: v for k, v in a.items() if k.startswith("g")} for a in asked]
+    assert wanted == [{"gpus_per_node": 1}, {"gres": "gpu:h100:1"}, {}]
+    assert run_script(monkeypatch, sweep, *grid, "--devices", "0") == 2
 
 
 @pytest.mark.heavy
