@@ -78,9 +78,9 @@ def _spellings(name: str, split: str) -> Iterator[str]:
     ending = next((e for e in ENDINGS if last.casefold().endswith(e)), "")
     stem = last[: len(last) - len(ending)]
     yield stem
-    key = split.replace("/", "-") + "-"
-    if split and stem.casefold().startswith(key.casefold()):
-        yield stem[len(key) :]
+    for written, key in ((stem, split.replace("/", "-") + "-"), (name, split + "-")):
+        if split and written.casefold().startswith(key.casefold()):
+            yield written[len(key) :]
 
 
 def _only(written: str, places: list[defaultdict[str, set[str]]]) -> str | None:

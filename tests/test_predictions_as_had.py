@@ -12,6 +12,7 @@ import pytest
 
 from dgmld_bench.case_ids import match_ids
 from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.export.run import export
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
 from dgmld_bench.scoring.predictions import Predictions, read_predictions
 from dgmld_bench.scoring.score import score
@@ -44,6 +45,62 @@ def table(path: Path, rows: list[list[object]], delimiter: str = ",") -> Path:
     with path.open("w", newline="") as stream:
         csv.writer(stream, delimiter=delimiter).writerows(rows)
     return path
+
+
+def nnlandmark_output(exported: Path, folder: Path, splits: list[str]) -> dict[str, float]:
+    """Write what nnLandmark writes of an export, each point at its nearest voxel; return the mean error by split."""
+    names = json.loads((exported / "name_to_label.json").read_text())
+    spacing = json.loads((exported / "spacing.json").read_text())
+    points = json.loads((exported / "all_landmarks_voxel.json").read_text())
+    errors: dict[str, list[float]] = {split: [] for split in splits}
+    folder.mkdir()
+    for key, of_case in points.items():
+        split = next((s for s in splits if key.rpartition("-")[0] == s), None)
+        if split is None:
+            continue
+        nearest = {name: np.rint(place) for name, place in of_case.items()}
+        written = {
+            str(names[n]): {"coordinates": p.astype(int).tolist(), "likelihood": 0.9} for n, p in nearest.items()
+        }
+        (folder / f"{key}.json").write_text(json.dumps(written))
+        size_mm = np.array(spacing[key]["image_spacing"])
+        errors[split] += [float(np.linalg.norm((p - of_case[n]) * size_mm)) for n, p in nearest.items()]
+    (folder / "plans.json").write_text('{"dataset_name": "Dataset737_DGMLD"}')
+    (folder / "prediction_all_landmark_voxel.json").write_text("{}")
+    (folder / "summary_voxel.json").write_text('{"MRE_micro": 0.3}')
+    return {split: float(np.mean(values)) for split, values in errors.items()}
+
+
+def test_what_nnlandmark_predicts_of_an_export_comes_straight_back(brains: Path, tmp_path: Path) -> None:
+    export(["atlas", "lfc-val", "lfc"], "nnlandmark", tmp_path / "raw", references=True, data_dir=brains)
+    expected = nnlandmark_output(tmp_path / "raw", tmp_path / "out", ["lfc", "lfc-val"])
+    for split, mean_mm in expected.items():  # cases lfc-1 and lfc-val-1 lie in one folder
+        result = score(tmp_path / "out", split, data_dir=brains)
+        assert result.mre_mm == pytest.approx(mean_mm) and result.coverage == 1
+        assert any("1 for 1" in note or f"'{split}-1' for 1" in note for note in result.notes)
+    done = program("score", tmp_path / "out", "--split", "lfc", "--data-dir", brains)
+    assert done.returncode == 0 and f"{expected['lfc']:.3f}" in done.stdout, done.stderr
+
+
+def test_a_folder_that_is_not_nnlandmarks_and_labels_unknown_to_it_are_refused(brains, films, tmp_path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with pytest.raises(DataError, match="none of its files is one"):
+        score(folder, "lfc", data_dir=brains)
+    path = folder / "1.json"
+    for written, words in (
+        ({"7": {"coordinates": [1, 2, 3]}}, "1.json: unknown label '7'; expected 1 to 6"),
+        ({"1": {"coordinates": [1, 2]}}, r"label 1: expected three coordinates, got \[1, 2\]"),
+        ({"1": {"coordinates": [None, None, None], "likelihood": 0.0}}, "incomplete"),
+        ({"1": {"coordinates": ["a", 2, 3]}}, "case '1'"),
+    ):
+        path.write_text(json.dumps(written))
+        with pytest.raises(DataError, match=words):
+            score(folder, "lfc", data_dir=brains)
+    with pytest.raises(UsageError, match="in space 'voxel'"):
+        score(folder, "lfc", data_dir=brains, space="lps_mm")
+    with pytest.raises(UsageError, match="predictions of volumes"):
+        score(folder, "isbi", data_dir=films)
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 
 def score(
-    file: Annotated[Path, file_argument("Predictions JSON, or a bare file of one split.")],
+    file: Annotated[
+        Path, file_argument("Predictions JSON, a bare file of one split (JSON, CSV, TSV), or nnLandmark's folder.")
+    ],
     split: Annotated[str, typer.Option(help="The split to score on, for example feta.", show_default=False)],
     space: Annotated[
         str | None,

@@ -24,7 +24,8 @@ Raw data for nnLandmark: put this folder into `nnUNet_raw` under a name such as 
 `labelsTr` hold training and validation splits, `imagesTs` and `labelsTs` test splits. A label map marks each landmark
 with a cube of 3x3x3 voxels around its nearest voxel, of one voxel where cubes would meet or leave the image.
 `all_landmarks_voxel.json` has the exact points, zero-based i, j, k of the stored array, not rounded;
-`name_to_label.json`, `spacing.json` and `dataset.json` are as nnLandmark's own conversions write them.
+`name_to_label.json`, `spacing.json` and `dataset.json` are as nnLandmark's own conversions write them. What nnLandmark
+predicts of `imagesTs`, a folder with a JSON per case, comes back by `dgmld-bench score FOLDER --split SPLIT`.
 """
 
 

@@ -30,9 +30,10 @@ from pydantic import (
 from dgmld_bench.case_ids import match_ids
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import json_type, read_json, write_text
+from dgmld_bench.formats.nnlandmark import read_nnlandmark
 from dgmld_bench.formats.point_tables import DEFAULT_ANNOTATOR, PointTable, parse_point_table, read_point_table
 from dgmld_bench.landmarks import LANDMARK_SETS, LandmarkSet, get_landmark_set
-from dgmld_bench.splits import TRACKS, Split, case_sort_key, get_split, get_track
+from dgmld_bench.splits import SPLITS, TRACKS, Split, case_sort_key, get_split, get_track
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -434,7 +435,9 @@ def read_predictions(
 ) -> Predictions:
     """Read a predictions file, or a bare file of one split: case -> points in order, or case -> name -> point.
 
-    A bare file may also be a table, CSV or TSV (:mod:`dgmld_bench.formats.point_tables`).
+    A bare file may also be a table, CSV or TSV (:mod:`dgmld_bench.formats.point_tables`), and in 3D a folder that
+    nnLandmark wrote (:mod:`dgmld_bench.formats.nnlandmark`). Cases that are called after another split are left out
+    where some are called after this one.
 
     Parameters
     ----------
@@ -459,6 +462,10 @@ def read_predictions(
         if (space == "px") != (landmark_set.dimension == 2):
             raise UsageError(f"space '{space}' does not fit split '{split.name}' ({landmark_set.dimension}D)")
     path = Path(path)
+    if path.is_dir():
+        if landmark_set.dimension == 2 or space not in (None, "voxel"):
+            raise UsageError(f"{path}: a folder is nnLandmark's predictions of volumes, in space 'voxel'")
+        return _bare(path, split, landmark_set, "voxel", read_nnlandmark(path, landmark_set))
     if path.suffix.lower() in TABLES:
         table = read_point_table(path, landmark_set, _as_given(space))
         return _bare(path, split, landmark_set, "ras_mm" if table.states_space else space, points_of(table, path))
@@ -493,11 +500,21 @@ def _bare(path: Path, split: Split, landmark_set: LandmarkSet, space: str | None
     track = split.track if split.track != "own" else track_with(landmark_set)
     optional = {} if space is None else {"space": space}
     try:
-        runs = [{"seed": 0, "predictions": {split.name: cases}}]
+        runs = [{"seed": 0, "predictions": {split.name: _of_split(cases, split)}}]
         name = _short(path.stem)[:64].strip() or "bare file"
         return Predictions(track=track, method=name, backbone="unknown", runs=runs, **optional)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def _of_split(cases: dict[str, Any], split: Split) -> dict[str, Any]:
+    """Leave out cases that are called after other splits, as ``export`` calls those of several, beside this split's."""
+    names = sorted({*SPLITS, split.name}, key=len, reverse=True)  # lfc-val-3 is of lfc-val, and not of lfc
+    owner = {case: next((n for n in names if case.startswith(f"{n}-")), None) for case in cases}
+    owner |= dict.fromkeys(set(cases).intersection(split.case_ids or ()), split.name)
+    if split.name not in owner.values():
+        return cases
+    return {case: points for case, points in cases.items() if owner[case] in (split.name, None)}
 
 
 def track_with(landmark_set: LandmarkSet) -> str:
