@@ -204,10 +204,12 @@ class Case:
         ------
         ReferenceWithheldError
             For a case of a test split that was loaded without ``references=True``.
+        DataError
+            For a case that nobody annotated.
         """
         annotations = self.annotations
         if not annotations:
-            raise ReferenceWithheldError(f"case '{self.id}' of split '{self.split}' has no reference landmarks")
+            raise DataError(f"case '{self.id}' of split '{self.split}' has no reference landmarks")
         return mean_of_annotators(annotations)
 
     @cached_property

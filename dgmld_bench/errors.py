@@ -17,7 +17,7 @@ class UsageError(DgmldBenchError, ValueError):
     exit_code = 2
 
 
-class ReferenceWithheldError(DgmldBenchError, AttributeError):
+class ReferenceWithheldError(DgmldBenchError):
     """Reference landmarks or masks of a test split were read without asking for them."""
 
 

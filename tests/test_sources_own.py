@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dgmld_bench import geometry
-from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.errors import DataError, ReferenceWithheldError, UsageError
 from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
 from dgmld_bench.obtaining.importing import import_source
@@ -161,7 +161,7 @@ def test_films_with_several_annotators_and_missing_points(tmp_path: Path) -> Non
     np.testing.assert_allclose(cases[0].landmarks, truth["007"])
     assert np.isnan(cases[1].landmarks[0]).all()
     np.testing.assert_allclose(cases[1].landmarks[1], truth["8"][1] + [1, 0])  # who set it, not half of it
-    with pytest.raises(AttributeError, match="withheld"):
+    with pytest.raises(ReferenceWithheldError, match="withheld"):
         _ = load_split("own/clinic", data_dir=tmp_path / "data")[0].landmarks
 
 

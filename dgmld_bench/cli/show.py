@@ -85,11 +85,7 @@ def show(
         if case not in runs[0].predictions.get(split, {}):
             raise DataError(f"{predictions} predicts nothing for case '{case}' of split '{split}' (seed {chosen})")
         predicted = world_landmarks(loaded, {case: the_case}, chosen, split)[0]
-    try:
-        reference = the_case.landmarks
-    except AttributeError:
-        reference = None
-    if reference is None and predicted is None:
+    if predicted is None and not the_case.annotations:
         raise DataError(f"case '{case}' of split '{split}' has no landmarks and no predictions were given")
     figure = the_case.plot(predicted)
     path = out or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", f"show-{split}-{case}") + ".png")
