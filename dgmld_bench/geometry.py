@@ -136,6 +136,27 @@ def voxel_sizes(affine: ArrayLike) -> Array:
     return np.asarray(np.linalg.norm(np.asarray(affine, dtype=np.float64)[:-1, :-1], axis=0))
 
 
+def beyond_edges(points: ArrayLike, affine: ArrayLike, shape: Sequence[int]) -> Array:
+    """Return how far points lie beyond the outer edges of an image's voxels or pixels, in steps along each array axis.
+
+    0 inside; NaN where a point is missing.
+
+    Parameters
+    ----------
+    points : array, shape (..., axis)
+        World coordinates.
+    affine : array, shape (d + 1, d + 1)
+    shape : tuple of int
+        Of the stored array.
+
+    >>> beyond_edges([[2.4, 0.0], [3.5, -1.0]], np.eye(3), (3, 1))
+    array([[0. , 0. ],
+           [1. , 0.5]])
+    """
+    index = world_to_index(affine, points)
+    return np.asarray(np.maximum(np.maximum(-0.5 - index, index - (np.array(shape) - 0.5)), 0))
+
+
 def film_affine(shape: Sequence[int], original_size: Sequence[int] | None = None) -> Array:
     """Return the affine of a film: stored ``(row, column)`` to original ``(x, y)`` pixels.
 

@@ -129,9 +129,7 @@ def _outside_image(points: Array, affine: Array, shape: tuple[int, ...]) -> Arra
     """Return how far points ``(n, axis)`` in mm lie beyond the outer faces of the image's voxels, 0 inside."""
     if not len(points):
         return np.zeros(0)
-    index = geometry.world_to_index(affine, points)
-    beyond = np.maximum(np.maximum(-0.5 - index, index - (np.array(shape) - 0.5)), 0)
-    return np.linalg.norm(beyond * geometry.voxel_sizes(affine), axis=1)
+    return np.linalg.norm(geometry.beyond_edges(points, affine, shape) * geometry.voxel_sizes(affine), axis=1)
 
 
 def _outside_head(points: Array, affine: Array, head: NDArray[np.bool_]) -> Array:

@@ -38,6 +38,18 @@ def radial_errors(predicted: ArrayLike, reference: ArrayLike) -> Array:
     return np.sqrt(np.einsum("...i,...i->...", difference, difference))
 
 
+def mean_of_present(values: ArrayLike, axis: int | tuple[int, ...]) -> Array:
+    """Return the mean over axes of the values that are there, NaN where none is.
+
+    >>> mean_of_present([[1.0, 2.0, np.nan], [3.0, np.nan, np.nan]], axis=0)
+    array([ 2.,  2., nan])
+    """
+    array = np.asarray(values, dtype=np.float64)
+    present = ~np.isnan(array)
+    total, count = np.where(present, array, 0.0).sum(axis=axis), present.sum(axis=axis)
+    return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
+
+
 def mean_over_cases(errors: ArrayLike) -> Array:
     """Return the mean over cases, leaving out what is missing: ``(..., case, landmark)`` to ``(..., landmark)``.
 
@@ -46,11 +58,7 @@ def mean_over_cases(errors: ArrayLike) -> Array:
     >>> mean_over_cases([[1.0, 2.0], [3.0, np.nan]])
     array([2., 2.])
     """
-    array = np.asarray(errors, dtype=np.float64)
-    present = ~np.isnan(array)
-    total = np.where(present, array, 0.0).sum(axis=-2)
-    count = present.sum(axis=-2)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean_of_present(errors, axis=-2)
 
 
 def mean_radial_error(errors: ArrayLike) -> Array:
@@ -61,11 +69,7 @@ def mean_radial_error(errors: ArrayLike) -> Array:
     >>> float(mean_radial_error([[1.0, 2.0], [3.0, np.nan]]))
     2.0
     """
-    per_landmark = mean_over_cases(errors)
-    present = ~np.isnan(per_landmark)
-    count = present.sum(axis=-1)
-    total = np.where(present, per_landmark, 0.0).sum(axis=-1)
-    return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
+    return mean_of_present(mean_over_cases(errors), axis=-1)
 
 
 def success_rates(

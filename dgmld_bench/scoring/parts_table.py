@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench.scoring.metrics import mean_over_cases, mean_radial_error
+from dgmld_bench.scoring.metrics import mean_of_present, mean_over_cases, mean_radial_error
 from dgmld_bench.scoring.parts import MISS_FLOOR_MM, Parts, offset_intervals, take_apart
 from dgmld_bench.scoring.statistics import average_interval
 
@@ -148,7 +148,7 @@ def parts_table(
 
 def over_seeds(values: Array) -> Array:
     """Return the mean over the seeds that have a value, NaN where none has."""
-    return mean_over_cases(values.reshape(len(values), -1)).reshape(values.shape[1:])
+    return mean_of_present(values, axis=0)
 
 
 def named(names: tuple[str, ...], values: Array) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dgmld_bench.cases import Case
 from dgmld_bench.scoring.agreement import SYSTEMATIC_MM, measure_agreement
-from dgmld_bench.scoring.metrics import mean_over_cases, radial_errors
+from dgmld_bench.scoring.metrics import mean_of_present, radial_errors
 
 Array = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ class AgainstPeople:
 
     def to_dict(self, landmarks: Iterable[str]) -> dict[str, Any]:
         """Return what ``score --json`` writes."""
-        shares = mean_over_cases(self.as_near_percent)  # over the seeds that have a point
+        shares = mean_of_present(self.as_near_percent, axis=0)  # over the seeds that have a point
         rows = zip(landmarks, self.distance_mm, self.shift_mm, shares, self.is_defined_twice, strict=True)
         return {
             "distance_mm": float(np.nanmean(self.distance_mm)),

@@ -19,7 +19,7 @@ from dgmld_bench.cases import Case
 from dgmld_bench.errors import UsageError
 from dgmld_bench.geometry import SPACES, to_world
 from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.scoring.metrics import mean_radial_error, radial_errors
+from dgmld_bench.scoring.metrics import mean_of_present, mean_radial_error, radial_errors
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.scoring.statistics import case_means
 
@@ -347,8 +347,7 @@ class _Trial:
         from scipy.optimize import linear_sum_assignment
 
         apart = radial_errors(world[:, :, None], self.reference[:, None, :]) * self.mm[..., None]
-        count = (~np.isnan(apart)).sum(axis=0)
-        cost = np.divide(np.nansum(apart, axis=0), count, out=np.full(count.shape, np.nan), where=count > 0)
+        cost = mean_of_present(apart, axis=0)
         lacking = np.isnan(np.diag(cost))
         cost = np.where(lacking[:, None] | lacking[None, :], np.where(np.eye(len(cost)) > 0, 0.0, 1e9), cost)
         meant = linear_sum_assignment(np.nan_to_num(cost, nan=1e9))[1]

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dgmld_bench.errors import DataError
+from dgmld_bench.scoring.metrics import mean_of_present
 
 Array = NDArray[np.float64]
 
@@ -103,11 +104,7 @@ def case_means(errors_mm: ArrayLike) -> Array:
 
     NaN for a case without a value.
     """
-    array = np.asarray(errors_mm, dtype=np.float64)
-    present = ~np.isnan(array)
-    total = np.where(present, array, 0.0).sum(axis=(0, 2))
-    number = present.sum(axis=(0, 2))
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    return mean_of_present(errors_mm, axis=(0, 2))
 
 
 # --- Trainings, and the interval of one method ------------------------------------------------------------------------

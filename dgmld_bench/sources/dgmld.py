@@ -25,9 +25,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from dgmld_bench import geometry
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import Progress
@@ -36,6 +33,7 @@ from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
 from dgmld_bench.sources import masks
 from dgmld_bench.sources.base import Scan, Source, missing_problem
 from dgmld_bench.sources.lfc_ids import LFC_TEST, LFC_VALIDATION
+from dgmld_bench.sources.plausibility import outside
 from dgmld_bench.sources.reading import volume_case
 from dgmld_bench.storage.folders import folders_below, visible
 from dgmld_bench.storage.hub import HubDataset
@@ -247,8 +245,7 @@ def _read_case(split: str, case_id: str, images: list[Path], labels: Path | None
         line = markups.load_line(path)
         if not line.length_agrees:
             remarks.append(f"{path.name} {line.disagreement}")
-        index = geometry.world_to_index(affine, line.points_ras_mm)
-        if ((index < -0.5) | (index > np.array(image.shape) - 0.5)).any():
+        if outside(line.points_ras_mm, affine, image.shape).any():
             remarks.append(f"{path.name} has an end point outside the image")
     centre = SPLITS[split].centre
     return CaseFiles(case_id, split, str(images[0]), tuple(map(str, lines)), centre=centre), remarks

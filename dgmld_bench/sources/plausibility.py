@@ -38,8 +38,7 @@ def outside(points: ArrayLike, affine: Array, shape: Sequence[int]) -> NDArray[n
     >>> outside([[2.4, 0.0, 0.0], [2.6, 0.0, 0.0], [np.nan] * 3], np.eye(4), (3, 1, 1)).tolist()
     [False, True, False]
     """
-    index = geometry.world_to_index(affine, points)
-    return np.asarray(((index < -0.5) | (index > np.array(shape) - 0.5)).any(axis=-1))
+    return np.asarray((geometry.beyond_edges(points, affine, shape) > 0).any(axis=-1))
 
 
 def explain_outside(
