@@ -11,6 +11,8 @@ from dgmld_bench.text import inert
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
     from dgmld_bench.files import Progress
 
@@ -49,15 +51,28 @@ def print_whole(console: Console, table: RenderableType) -> None:
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Progress]:
     """Give a callable ``(step, done, total)`` that shows one bar per step; silent where there is no terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def report(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = progress.add_task(step, total=total)
-            progress.update(tasks[step], completed=done, total=total)
-
+    with (
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars,
+        steps_of(bars) as report,
+    ):
         yield report
+
+
+@contextmanager
+def steps_of(bars: Bars) -> Iterator[Progress]:
+    """Give a callable ``(step, done, total)`` that shows one bar per step among others, and takes them away after."""
+    tasks: dict[str, TaskID] = {}
+
+    def report(step: str, done: int, total: int) -> None:
+        if step not in tasks:
+            tasks[step] = bars.add_task(step, total=total, note="")
+        bars.update(tasks[step], completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        for task in tasks.values():
+            bars.remove_task(task)

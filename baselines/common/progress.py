@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from dgmld_bench.terminal import make_console
+from dgmld_bench.terminal import make_console, steps_of
 
 if TYPE_CHECKING:
     from baselines.common.trainer import Epoch
@@ -34,18 +34,8 @@ def make_progress() -> Progress:
 @contextmanager
 def preparing(progress: Progress) -> Iterator[Any]:
     """Yield a callback that shows one bar per split while its cases are prepared, and takes the bars away after."""
-    tasks: dict[str, TaskID] = {}
-
-    def on_case(split: str, done: int, total: int) -> None:
-        if split not in tasks:
-            tasks[split] = progress.add_task(f"preparing {split}", total=total, note="")
-        progress.update(tasks[split], completed=done)
-
-    try:
-        yield on_case
-    finally:
-        for task in tasks.values():
-            progress.remove_task(task)
+    with steps_of(progress) as report:
+        yield lambda split, done, total: report(f"preparing {split}", done, total)
 
 
 @dataclass

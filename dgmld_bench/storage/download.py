@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 PART = ".part"
 _BLOCK = 1 << 16
-_PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
+PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
+"""Answers of a server that may be another one when it is asked again."""
 _STATUS = {
     401: "it asks for a login",
     403: "access is refused, or the file was withdrawn",
@@ -370,7 +371,7 @@ def _judge(response: requests.Response, file: RemoteFile, have: int, part: Path)
     if status == 416:
         part.unlink(missing_ok=True)
         raise _Passing("the server has less than arrived earlier (416); starting anew")
-    if status in _PASSING_STATUS:
+    if status in PASSING_STATUS:
         raise _Passing(f"{status}, {_STATUS.get(status, 'the server has a fault')}", _retry_after_s(response))
     if status not in (200, 206):
         raise _Refused(f"{status}, {_STATUS.get(status, response.reason)}")

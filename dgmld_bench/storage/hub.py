@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import safe_path
-from dgmld_bench.storage.download import PATIENT, Patience, RemoteFile
+from dgmld_bench.storage.download import PASSING_STATUS, PATIENT, Patience, RemoteFile
 from dgmld_bench.text import without_credentials
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
 
-_PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _Answer = TypeVar("_Answer")
 
 
@@ -159,7 +158,7 @@ def _refusal(error: Exception, dataset: HubDataset) -> str:
                 f"{dataset.url}: the hub refuses ({status}). Your token may have expired or lack the right to read "
                 "this data set: log in again with `hf auth login`"
             )
-        return "" if status in _PASSING_STATUS else f"{error.response.url}: the hub refuses ({status})"
+        return "" if status in PASSING_STATUS else f"{error.response.url}: the hub refuses ({status})"
     return ""
 
 
