@@ -94,8 +94,7 @@ def _table(scores: dict[str, list[Score]], tests: tuple[str, ...]) -> Table:
     table = Table(title=r"Mean radial error \[mm], 95 % interval below", box=None, padding=(0, 2), title_justify="left")
     table.add_column("")
     for split in tests:
-        domain = "out of domain" if get_split(split).out_of_domain else "in domain"
-        table.add_column(f"{split}\n{domain}", justify="right")
+        table.add_column(f"{split}\n{get_split(split).domain}", justify="right")
     for name, of_splits in scores.items():
         cells = []
         for result in of_splits:

@@ -102,6 +102,17 @@ def signed(value: float, digits: int) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def mean_std(mean: float | None, std: float | None, digits: int = 2) -> str:
+    """Return a mean over seeds as tables show it, with the standard deviation where there is one.
+
+    >>> mean_std(1.5, 0.5), mean_std(1.5, None, 1), mean_std(None, None)
+    ('1.50 ± 0.50', '1.5', '–')
+    """
+    if mean is None:
+        return "–"
+    return f"{mean:.{digits}f}" + ("" if std is None else f" ± {std:.{digits}f}")
+
+
 def table_head(cells: Sequence[str]) -> list[str]:
     """Return the two lines that a Markdown table begins with.
 

@@ -16,6 +16,8 @@ TrackName = Literal["dgmld", "open", "ceph", "phantom"]
 
 Role = Literal["train", "validation", "test"]
 ReferenceKind = Literal["expert", "mask-derived", "simulated"]
+DOMAIN = {True: "out of domain", False: "in domain"}
+"""A split's ``out_of_domain`` in words."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,16 @@ class Split:
     def n_unseen(self) -> int:
         """How many cases the complete split has that are no training cases."""
         return self.n_cases - len(self.in_training)
+
+    @property
+    def domain(self) -> str:
+        """In words: whether the centre is one that is trained on."""
+        return DOMAIN[self.out_of_domain]
+
+    @property
+    def role_and_domain(self) -> str:
+        """In words; what is trained on has no domain beside."""
+        return self.role if self.role == "train" else f"{self.role}, {self.domain}"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from dgmld_bench.scoring.comparison import compare
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.statistics import holm
 from dgmld_bench.splits import get_split
-from dgmld_bench.text import code_span, duration, signed, table_head, table_row
+from dgmld_bench.text import code_span, duration, mean_std, signed, table_head, table_row
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/results.md")
@@ -180,9 +180,7 @@ def _of(row: pd.Series | None) -> str:
 
 
 def _value(mean: float, std: float, digits: int = 2) -> str:
-    if pd.isna(mean):
-        return "–"
-    return f"{mean:.{digits}f}" + ("" if pd.isna(std) else f" ± {std:.{digits}f}")
+    return mean_std(*(None if pd.isna(v) else v for v in (mean, std)), digits)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -22,6 +22,7 @@ from dgmld_bench.sources import get_source
 from dgmld_bench.splits import CaseList, Track, get_split, get_track, load_split
 from dgmld_bench.storage.register import has_register
 from dgmld_bench.terminal import make_console
+from dgmld_bench.text import mean_std
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -303,12 +304,12 @@ def print_scores(results: Predictions, splits: Iterable[str], data_dir: Path | N
     notes: dict[str, None] = {}
     for split in splits:
         value = score(results, split, data_dir=data_dir).to_dict()
-        mre, std, ci = value["mre_mm"]["mean"], value["mre_mm"]["std"], value["mre_mm"]["ci95"]
+        ci = value["mre_mm"]["ci95"]
         table.add_row(
             split,
             "out" if get_split(split).out_of_domain else "in",
             str(value["cases"]),
-            f"{mre:.2f}" + ("" if std is None else f" ± {std:.2f}"),
+            mean_std(value["mre_mm"]["mean"], value["mre_mm"]["std"]),
             "–" if ci is None else f"{ci[0]:.2f} – {ci[1]:.2f}",
             f"{value['sdr_percent']['2.0']['mean']:.1f}",
             f"{value['sdr_percent']['4.0']['mean']:.1f}",

@@ -17,6 +17,7 @@ from baselines.common.recipe import Settings, claim, train_seed
 from baselines.common.runtime import choose_device, training_precision
 from baselines.common.trainer import Epoch
 from dgmld_bench.terminal import echo
+from dgmld_bench.text import mean_std
 
 
 def trial_settings(method: Method, track: str, preset: Preset, selection: str, *, backbone: str = "unet") -> Settings:
@@ -39,7 +40,7 @@ def over_seeds(values: Sequence[float]) -> str:
     >>> over_seeds([1.0]), over_seeds([1.0, 2.0])
     ('1.00', '1.50 ± 0.50')
     """
-    return f"{np.mean(values):.2f}" + (f" ± {np.std(values):.2f}" if len(values) > 1 else "")
+    return mean_std(float(np.mean(values)), float(np.std(values)) if len(values) > 1 else None)
 
 
 def trained(

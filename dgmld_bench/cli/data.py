@@ -226,8 +226,9 @@ def _cases_text(split: dict[str, Any]) -> str:
 
 
 def _role_text(split: dict[str, Any]) -> str:
-    place = "" if split["role"] == "train" else ", out of domain" if split["out_of_domain"] else ", in domain"
-    return f"{split['role']}{place}"
+    from dgmld_bench.tracks import DOMAIN
+
+    return split["role"] if split["role"] == "train" else f"{split['role']}, {DOMAIN[split['out_of_domain']]}"
 
 
 def _table(*headings: str) -> Table:

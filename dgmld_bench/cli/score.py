@@ -128,7 +128,7 @@ def _print(result: Score, console: Console) -> None:
     console.print(f"[bold]{escape(result.predictions.method)}[/] · {escape(result.predictions.backbone)}")
     console.print(
         f"[bold]{escape(split.name)}[/]: {escape(split.centre)}, {split.role}, "
-        f"{'out of domain' if split.out_of_domain else 'in domain'}, {split.reference} reference, {cases} cases, "
+        f"{split.domain}, {split.reference} reference, {cases} cases, "
         f"seed{'s' if len(result.seeds) > 1 else ''} {', '.join(map(str, result.seeds))}\n"
     )
     for bars, side_by_side in ((True, True), (False, True), (False, False)):
@@ -205,7 +205,6 @@ def _block(title: str, rows: Iterable[tuple[str, MeanStd]], digits: int, *, bars
 
 
 def _cell(value: MeanStd, digits: int) -> str:
-    mean, std = value["mean"], value["std"]
-    if mean is None:
-        return "–"
-    return f"{mean:.{digits}f}" + ("" if std is None else f" ± {std:.{digits}f}")
+    from dgmld_bench.text import mean_std
+
+    return mean_std(value["mean"], value["std"], digits)

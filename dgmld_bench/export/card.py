@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dgmld_bench import geometry
-from dgmld_bench.splits import Split, get_split, get_track
+from dgmld_bench.splits import get_split, get_track
 
 if TYPE_CHECKING:
     from dgmld_bench.cases import Case
@@ -52,13 +52,6 @@ def _summary(values: np.ndarray) -> dict[str, list[float]]:
     }
 
 
-def about_split(split: Split) -> str:
-    """Return role and domain of a split in words."""
-    if split.role == "train":
-        return "train"
-    return f"{split.role}, {'out of domain' if split.out_of_domain else 'in domain'}"
-
-
 def data_card(source: Source, statistics: Statistics) -> str:
     """Return the card of a source.
 
@@ -84,7 +77,7 @@ def data_card(source: Source, statistics: Statistics) -> str:
         "|---|---|---|---|---|---|",
     ]
     for s in splits:
-        lines.append(f"| `{s.name}` | `{s.track}` | {about_split(s)} | {s.n_cases} | {s.centre} | {s.reference} |")
+        lines.append(f"| `{s.name}` | `{s.track}` | {s.role_and_domain} | {s.n_cases} | {s.centre} | {s.reference} |")
     unit = "mm, RAS" if landmark_set.dimension == 3 else "pixels of the original film, x right and y down"
     lines += ["", f"{len(landmark_set)} landmarks ({unit}): {', '.join(landmark_set.titles)}.", ""]
     lines += ["## Images", ""]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dgmld_bench.export.card import Statistics, about_split, describe_range
+from dgmld_bench.export.card import Statistics, describe_range
 from dgmld_bench.splits import Split, get_split, get_track
 from dgmld_bench.storage.download import RemoteFile
 from dgmld_bench.storage.figshare import FigshareArticle
@@ -111,7 +111,7 @@ def _splits(splits: list[Split], statistics: Statistics) -> dict[str, Any]:
         row = {
             "name": split.name,
             "url": _SPLIT_URL[split.role],
-            "role": about_split(split),
+            "role": split.role_and_domain,
             "centre": split.centre,
             "cases": split.n_cases,
             "reference": split.reference,

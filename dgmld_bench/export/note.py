@@ -48,14 +48,13 @@ def export_note(job: Job, about: str) -> str:
     """Return the note as Markdown."""
     lines = ["# " + ", ".join(s.name for s in job.splits), "", about.strip(), ""]
     lines += [f"Landmarks, in this order: {landmarks_text(job.landmark_set)}.", ""]
-    for entry in provenance(job):
+    for split, entry in zip(job.splits, provenance(job), strict=True):
         count, complete = entry["cases"], entry["cases_of_the_complete_split"]
         cases = f"{count} cases" if count == complete else f"{count} of {complete} cases"
-        domain = "out of domain" if entry["out_of_domain"] else "in domain"
         lines += [
             f"## {entry['split']}",
             "",
-            f"- {entry['centre']}, {entry['role']}{'' if entry['role'] == 'train' else ', ' + domain}, {cases}",
+            f"- {split.centre}, {split.role_and_domain}, {cases}",
             f"- Reference landmarks: {entry['reference']}",
             f"- Source: {entry['source']}, {entry['url']}",
             f"- **Licence: {entry['licence']}**",

@@ -26,7 +26,7 @@ from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, MAX_SIDECAR_B
 from dgmld_bench.leaderboard.tables import interval_text
 from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.splits import get_split, get_track
-from dgmld_bench.text import clean, code_span, markdown, table_head, table_row
+from dgmld_bench.text import clean, code_span, markdown, mean_std, table_head, table_row
 
 _PLAIN = "100644"
 _MODES = {"120000": "a symbolic link", "160000": "a submodule", "100755": "an executable file", "040000": "a folder"}
@@ -213,8 +213,7 @@ def _scores(rows: Sequence[tuple[str, Row]]) -> list[str]:
         lines += ["", "### Scores", "", *table_head(head)]
         for split, row in scored:
             assert row.average is not None
-            spread = "" if row.average.std is None else f" ± {row.average.std:.2f}"
-            cells = [f"`{split}`", f"{row.average.mean:.2f}{spread}", interval_text(row)]
+            cells = [f"`{split}`", mean_std(row.average.mean, row.average.std), interval_text(row)]
             cells += ["–" if v is None else f"{v.mean:.1f} %" for v in row.sdr]
             cells += ["–" if row.p95 is None else f"{row.p95.mean:.2f}", _rank(row)]
             lines.append(table_row(cells))

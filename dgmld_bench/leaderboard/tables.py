@@ -9,7 +9,7 @@ from dgmld_bench.leaderboard.figures import FIGURES, panels
 from dgmld_bench.leaderboard.layouts import Layout, figure_heading, layouts
 from dgmld_bench.leaderboard.model import FLAGS, Board, Row, SplitBoard, TrackBoard, Value
 from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
-from dgmld_bench.text import clean, count, duration, markdown, table_head, table_row
+from dgmld_bench.text import clean, count, duration, markdown, mean_std, table_head, table_row
 
 DIGITS = 6
 """Decimals in ``results.csv``: the last bits of a float differ between processors, a millionth does not."""
@@ -160,8 +160,7 @@ def _figures(track: TrackBoard) -> list[str]:
 
 def _ranks(split: SplitBoard, track: TrackBoard) -> list[str]:
     about = split.split
-    domain = "out of domain" if about.out_of_domain else "in domain"
-    lines = [f"### Ranks on `{about.name}`", "", f"{about.centre}, {domain}, {about.n_cases} cases.", ""]
+    lines = [f"### Ranks on `{about.name}`", "", f"{about.centre}, {about.domain}, {about.n_cases} cases.", ""]
     if about.in_training:
         lines += [f"Training cases too: {', '.join(about.in_training)}."]
         lines += [f"The Average of the other {about.n_unseen} stands beside that of all.", ""]
@@ -230,5 +229,5 @@ def interval_text(row: Row) -> str:
 def _shown(value: Value | None, best: bool, digits: int = 2) -> str:
     if value is None:
         return "–"
-    text = f"{value.mean:.{digits}f}" + ("" if value.std is None else f" ± {value.std:.{digits}f}")
+    text = mean_std(value.mean, value.std, digits)
     return f"**{text}**" if best else text

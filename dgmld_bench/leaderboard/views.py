@@ -144,17 +144,12 @@ class SplitView:
         return 8 + len(self.landmarks) + len(self.thresholds) + optional + len(self.biometrics)
 
     @property
-    def domain(self) -> str:
-        """Whether the centre was trained on."""
-        return "out of domain" if self.split.out_of_domain else "in domain"
-
-    @property
     def facts(self) -> list[Fact]:
         """What the cases are."""
         return [
             Fact("centre", self.split.centre),
             Fact("cases", str(self.split.n_cases)),
-            Fact("domain", self.domain),
+            Fact("domain", self.split.domain),
             Fact("reference", self.split.reference),
         ]
 

@@ -26,6 +26,7 @@ from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.predictions import Predictions, find_missing, read_predictions
 from dgmld_bench.scoring.readings import Doubt, find_doubts, parse_reading
 from dgmld_bench.splits import Split, load_split
+from dgmld_bench.text import mean_std
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,8 +176,7 @@ class Score:
         values = self.to_dict()
         rows = {**values["mre_mm_per_landmark"], "Average": values["mre_mm"]}
         lines = [
-            f"<tr><td>{html.escape(name)}</td><td>{'–' if v['mean'] is None else format(v['mean'], '.3f')}"
-            f"{'' if v['std'] is None else ' ± ' + format(v['std'], '.3f')}</td></tr>"
+            f"<tr><td>{html.escape(name)}</td><td>{mean_std(v['mean'], v['std'], 3)}</td></tr>"
             for name, v in rows.items()
         ]
         rates = ", ".join(
