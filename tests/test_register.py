@@ -90,6 +90,8 @@ def test_references_of_test_splits_are_withheld(tmp_path: Path) -> None:
     for what in ("landmarks", "annotations", "mask"):
         with pytest.raises(ReferenceWithheldError, match="references=True"):
             getattr(case, what)
+        with pytest.raises(ReferenceWithheldError):  # asking whether it is there is no way around
+            hasattr(case, what)
     assert load_split("lfc", references=True, data_dir=tmp_path)[0].landmarks.shape == (6, 3)
     assert load_split("lfc-val", data_dir=tmp_path)[0].landmarks.shape == (6, 3)
 
