@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from baselines.common import recipe
-from dgmld_bench.errors import DataError
+from baselines.common import recipe, versions
+from dgmld_bench.errors import DataError, UsageError
 from tests.test_runs import PRETRAINED, run
 
 
@@ -54,6 +54,18 @@ def test_what_an_end_needs_is_tried_before_the_first_step(
     with pytest.raises(DataError, match="no such package"):
         run(tmp_path, brains)
     assert not steps and not list(tmp_path.glob(".*"))
+
+
+def test_a_package_that_is_too_old_is_named_first(
+    tmp_path: Path, brains: Path, steps: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"torch": "2.3.1+cu121"}
+    monkeypatch.setattr(versions, "version", lambda package: found.get(package, "999"))
+    with pytest.raises(
+        UsageError, match=r"training needs torch 2\.\d+ or newer, got 2\.3\.1\+cu121; in the checkout: pip"
+    ):
+        run(tmp_path, brains)
+    assert not steps and not list(tmp_path.iterdir())
 
 
 def test_an_image_that_cannot_be_predicted_is_met_before_the_first_step(

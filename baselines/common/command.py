@@ -15,7 +15,7 @@ import typer
 
 from baselines.common.config import Precision
 from baselines.common.method import Method
-from baselines.common.versions import TRAINING, missing_packages
+from baselines.common.versions import missing_packages, training_modules
 from dgmld_bench.cli import guarded
 from dgmld_bench.cli.app import Command, reflow
 from dgmld_bench.cli.options import DataDir
@@ -120,7 +120,7 @@ def run_app(function: Callable[..., None]) -> None:
             print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
             raise typer.Exit(130) from None
         except ModuleNotFoundError as error:
-            if error.name not in TRAINING:
+            if error.name not in training_modules():
                 raise
             raise missing_packages([error.name]) from None
 

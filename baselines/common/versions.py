@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 
 import dgmld_bench
 from dgmld_bench.errors import UsageError
 
-TRAINING = ("torch", "safetensors", "skimage", "SimpleITK", "threadpoolctl")
-"""Modules of the extra ``baselines``."""
+_MODULES = {"scikit-image": "skimage"}
+
+
+@cache
+def requirements() -> dict[str, str]:
+    """Return package -> oldest version of the extra ``baselines``, as the checkout's pyproject.toml says."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    return dict(line.split(">=") for line in project["optional-dependencies"]["baselines"])
+
+
+def training_modules() -> dict[str, str]:
+    """Return module -> package of what training needs.
+
+    >>> training_modules()["skimage"]
+    'scikit-image'
+    """
+    return {_MODULES.get(package, package): package for package in requirements()}
 
 
 def versions() -> dict[str, str]:
@@ -22,21 +42,37 @@ def versions() -> dict[str, str]:
 
 
 def require_training() -> None:
-    """Check that everything which training needs is there, before anything long starts.
+    """Check that everything which training needs is there and new enough, before anything long starts.
 
     Raises
     ------
     UsageError
-        In one sentence: what is missing, and what to install.
+        In one sentence: what is missing or too old, and what to install.
     """
-    if absent := [module for module in TRAINING if find_spec(module) is None]:
+    if absent := [module for module in training_modules() if find_spec(module) is None]:
         raise missing_packages(absent)
+    for package, oldest in requirements().items():
+        try:
+            found = version(package)
+        except PackageNotFoundError:  # put there by hand: it has no record of its version
+            continue
+        if _numbers(found) < _numbers(oldest):
+            raise UsageError(f"training needs {package} {oldest} or newer, got {found}; {_INSTALL}")
     versions()
+
+
+def _numbers(text: str) -> list[int]:
+    """Return the numbers of a version.
+
+    >>> _numbers("2.13.0+cu130") > _numbers("2.4")
+    True
+    """
+    return [int(n) for n in re.findall(r"\d+", text.partition("+")[0])]
 
 
 def missing_packages(modules: list[str]) -> UsageError:
     """Build the error for modules that are not installed."""
-    return UsageError(
-        f"training needs {', '.join(modules)}, not installed in this Python; in the checkout: "
-        "pip install -e '.[baselines]', or `make install` and .venv/bin/python in place of python"
-    )
+    return UsageError(f"training needs {', '.join(modules)}, not installed in this Python; {_INSTALL}")
+
+
+_INSTALL = "in the checkout: pip install -e '.[baselines]', or `make install` and .venv/bin/python in place of python"
