@@ -72,6 +72,7 @@ def test_a_run_leaves_what_it_promises(
     for one in predictions.runs:
         assert {split: len(cases) for split, cases in one.predictions.items()} == splits
     sidecar = read_json(tmp_path / "run.json")
+    assert len(sidecar["devices"]) == 1 and sidecar["devices"][0].endswith("fp32")
     assert sidecar["parameters"] > 0 and set(sidecar["versions"]) >= {"torch", "dgmld-bench"}
     for seed in (0, 3):
         place = tmp_path / f"seed-{seed}"

@@ -181,12 +181,13 @@ def train_seed(
     network : nn.Module
         With the weights that validation selected.
     record : dict
-        Parameters, seconds and history by stage, and the selected epoch.
+        Device, parameters, seconds and history by stage, and the selected epoch.
     """
     preset, runtime = settings.preset, settings.runtime
     torch.manual_seed(seed)
     network = runtime.place(settings.new_network())
-    record: dict[str, Any] = {"parameters": sum(p.numel() for p in network.parameters()), "stages": {}}
+    parameters = sum(p.numel() for p in network.parameters())
+    record: dict[str, Any] = {"device": runtime.describe(), "parameters": parameters, "stages": {}}
 
     def run(stage: Stage, parameters: Any, loss: Any, validate: Any, stream: int) -> list[Epoch]:
         start = time.monotonic()

@@ -327,6 +327,7 @@ def _sidecar(command: str, identity: dict[str, Any], records: dict[str, Any]) ->
     return {
         "command": command,
         "settings": identity,
+        "devices": sorted({r["device"] for r in records.values() if "device" in r}),
         "parameters": next(iter(records.values()))["parameters"] if records else None,
         "training_seconds": sum(s["seconds"] for s in stages) / max(len(records), 1),
         "selected": {

@@ -203,12 +203,13 @@ def quote_run(file: Path) -> dict[str, Any]:
     run = read_json(file)
     if not isinstance(run, dict):
         raise DataError(f"{file}: expected a JSON object, got {json_type(run)}")
-    settings = run.get("settings", {})
+    settings, devices = run.get("settings", {}), run.get("devices")
+    one = devices[0] if isinstance(devices, list) and len(devices) == 1 else None
     quoted = {
         "parameters": run.get("parameters"),
         "training_seconds": run.get("training_seconds"),
         "command": run.get("command"),
-        "device": settings.get("device") if isinstance(settings, dict) else None,
+        "device": one or (settings.get("device") if isinstance(settings, dict) else None),
         "versions": run.get("versions"),
         "inference": run.get("inference"),
     }
