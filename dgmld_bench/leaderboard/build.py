@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError
+from dgmld_bench.leaderboard.implausible import find_implausible
 from dgmld_bench.leaderboard.model import (
     PROTOCOLS,
     Board,
@@ -43,7 +44,7 @@ from dgmld_bench.scoring.parts_table import parts_table
 from dgmld_bench.scoring.ranking import rank_agreement, rank_methods
 from dgmld_bench.scoring.score import N_SEEDS, PROTOCOL, Reference, load_reference, metrics, score_against
 from dgmld_bench.scoring.statistics import TrainingSpread, training_spread
-from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split
+from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split, get_track
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -214,9 +215,24 @@ def _split_board(
         rows.append(_annotator_row(records[track.name, ANNOTATOR, split.name]))
     spread = training_spread([r.errors_mm for r in rows if r.kind == "measured" and r.errors_mm is not None])
     if split.role == "test":
-        rows = _ranked(rows, spread)
+        rows = _ranked([_doubted(row, rows, split, records) for row in rows], spread)
     rows += reported_rows(reported, split.name)
     return SplitBoard(split, tuple(rows), spread, reported_elsewhere(reported, split.name))
+
+
+def _doubted(row: Row, rows: Sequence[Row], split: Split, records: Records) -> Row:
+    """Return the row with the flags that ask a person to look at it."""
+    if row.kind != "measured":
+        return row
+    people = records.get((split.track, ANNOTATOR, split.name))
+    others = [r.average.mean for r in rows if r.kind == "measured" and r.average and r.id != row.id]
+    found = find_implausible(
+        records[split.track, row.id, split.name].errors,
+        get_track(split.track).landmarks.dimension,
+        others,
+        people.errors if people else None,
+    )
+    return replace(row, flags=(*found, *row.flags))
 
 
 def _row(submission: Submission, split: Split, records: Records, faults: Faults, track: Track) -> Row:

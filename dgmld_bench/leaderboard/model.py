@@ -220,7 +220,26 @@ class Board:
     repository: str | None = None
 
 
+IMPLAUSIBLE: dict[str, tuple[str, str]] = {
+    "below-people": (
+        "to be looked at: closer than people",
+        "Its Average is below half of the distance between the two annotators (without what they place apart "
+        "throughout): the reference is their mean, and even the true points would lie that far from it.",
+    ),
+    "like-noise": (
+        "to be looked at: like added noise",
+        "Its errors share next to nothing between trainings and between the landmarks of a case. A model errs more "
+        "where a case is hard; noise that was added to the reference does not.",
+    ),
+    "far-below": (
+        "to be looked at: far below the others",
+        "Its Average is less than a third of the middle one of the other submissions on this split.",
+    ),
+}
+"""What a person looks at, and the rule. A flag is no verdict, and changes no rank."""
+
 FLAGS: dict[str, tuple[str, str]] = {
+    **IMPLAUSIBLE,
     "few-seeds": ("2 seeds", "Two runs: the spread over trainings is not known well, and intervals are wide."),
     "one-training": (
         "one training",

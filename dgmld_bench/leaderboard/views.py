@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from dgmld_bench.leaderboard import plots
 from dgmld_bench.leaderboard.figures import Panel, curve_of, panels
 from dgmld_bench.leaderboard.layouts import Layout, Line, figure_heading, in_paper, layouts
-from dgmld_bench.leaderboard.model import FLAGS, PROTOCOLS, Board, Row, SplitBoard, Submission, TrackBoard, Value
+from dgmld_bench.leaderboard.model import (
+    FLAGS,
+    IMPLAUSIBLE,
+    PROTOCOLS,
+    Board,
+    Row,
+    SplitBoard,
+    Submission,
+    TrackBoard,
+    Value,
+)
 from dgmld_bench.leaderboard.overview import Overview
 from dgmld_bench.leaderboard.project import BIBTEX
 from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
@@ -362,9 +372,10 @@ class Views:
     def pages(self) -> Iterator[Page]:
         """Yield every page, in a fixed order."""
         sources = [source for source in all_sources() if source.gives]
+        rules = list(IMPLAUSIBLE.values())
         shown = {split.name for track in self.tracks for split in track.splits}
         yield "index.html", "index.html", {}
-        yield "about.html", "about.html", {"bibtex": BIBTEX, "sources": sources, "shown": shown}
+        yield "about.html", "about.html", {"bibtex": BIBTEX, "sources": sources, "shown": shown, "implausible": rules}
         yield "docs.html", "docs/index.html", {}
         for track in self.tracks:
             if track.has_paper_page:
