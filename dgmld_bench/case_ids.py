@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -41,18 +42,21 @@ class IdMatch:
 
 
 def match_ids(given: Iterable[str], known: Iterable[str], split: str = "") -> IdMatch:
-    """Bring ids to the cases of a split, each where exactly one case fits.
+    r"""Bring ids to the cases of a split, each where exactly one case fits.
 
     In this order: as it is; without folder and ending of a file; with the split's name before it, as ``export
-    --format nnlandmark`` calls its cases; as a number without leading zeros; capitals aside.
+    --format nnlandmark`` calls its cases; in another Unicode form, since some systems store names decomposed; as a
+    number without leading zeros; capitals aside.
 
     >>> match_ids(["151.bmp", "007", "9"], ["7", "151"]).cases
     {'151.bmp': '151', '007': '7'}
     >>> match_ids(["phantom-feta-1"], ["1"], "phantom-feta").cases
     {'phantom-feta-1': '1'}
+    >>> match_ids(["Zoe\u0308"], ["Zo\u00eb"]).cases == {"Zoe\u0308": "Zo\u00eb"}
+    True
     """
     ids = list(known)
-    places = [defaultdict[str, set[str]](set) for _ in range(3)]
+    places = [defaultdict[str, set[str]](set) for _ in range(4)]
     for case in ids:
         for place, form in zip(places, _forms(case), strict=True):
             place[form].add(case)
@@ -67,9 +71,15 @@ def match_ids(given: Iterable[str], known: Iterable[str], split: str = "") -> Id
     return IdMatch(cases, strange)
 
 
-def _forms(case: str) -> tuple[str, str, str]:
-    """Return an id as it is, as a number, and without capitals."""
-    return case, str(int(case)) if case.isdecimal() else case, case.casefold()
+def composed(name: str) -> str:
+    """Return a name in the one Unicode form (NFC) of all that look the same."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _forms(case: str) -> tuple[str, str, str, str]:
+    """Return an id as it is, composed, as a number, and without capitals."""
+    one = composed(case)
+    return case, one, str(int(case)) if case.isdecimal() else case, composed(one.casefold())
 
 
 def _spellings(name: str, split: str) -> Iterator[str]:

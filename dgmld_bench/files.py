@@ -14,11 +14,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.temporary import hold, sweep_once, temporary_name
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
+_MAX_JSON_VALUES = 8_000_000  # names count twice; read, the costliest of so many take less than 1 GiB
 JUNK = "__MACOSX"  # the folder of resource forks that the Finder adds to an archive
 
 
@@ -39,13 +41,19 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         return
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name[:64]}.{secrets.token_hex(6)}.part"
+    sweep_once(path.parent)
+    release = None
+    while release is None:
+        temporary = path.parent / temporary_name(path.name)
+        try:
+            stream = temporary.open(mode.replace("w", "x"), **text)  # type: ignore[call-overload]
+        except OSError as error:  # told of the file that was asked for
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        release = hold(temporary)
+        if release is None:
+            stream.close()
     try:
-        stream = temporary.open(mode.replace("w", "x"), **text)  # type: ignore[call-overload]
-    except OSError as error:  # told of the file that was asked for
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    try:
-        with stream:
+        with written(path), stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -53,6 +61,19 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        release()
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Name the file that a block writes in its errors: the system's own says nothing, or names what is copied."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and error.filename2 is None:
+            raise  # of another file, which has a name
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
 
 
 def new_folder(parent: Path, prefix: str) -> Path:
@@ -103,7 +124,10 @@ def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
         if len(data) > max_bytes:
             size = max(path.stat().st_size, len(data))
             raise DataError(f"{path}: {size:,} bytes; at most {max_bytes:,} are read")
+        if data.count(b",") + data.count(b"[") + data.count(b"{") + 2 * data.count(b":") > _MAX_JSON_VALUES:
+            raise DataError(f"{path}: holds more than {_MAX_JSON_VALUES:,} values and names, which no file here does")
         text = data.decode("utf-8")
+        del data
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (IsADirectoryError, PermissionError) as error:

@@ -127,6 +127,18 @@ def to_world(points: ArrayLike, space: str, affine: ArrayLike | None = None) -> 
     raise UsageError(f"unknown space '{space}'; expected one of {', '.join(SPACES)}")
 
 
+def axes_angle_deg(affine: ArrayLike) -> float:
+    """Return the angle between those two axes of an array that are farthest from perpendicular, 90 or less.
+
+    >>> round(axes_angle_deg(np.diag([1.0, 2, 3, 1]) + np.eye(4, k=1) * [0, 1, 0, 0]), 1)
+    63.4
+    """
+    matrix = np.asarray(affine, dtype=np.float64)
+    directions = matrix[:-1, :-1] / voxel_sizes(matrix)
+    cosines = np.abs(directions.T @ directions)
+    return float(np.degrees(np.arccos(np.clip(cosines[~np.eye(len(cosines), dtype=bool)].max(), 0, 1))))
+
+
 def voxel_sizes(affine: ArrayLike) -> Array:
     """Return the length of one step along each array axis, in world units.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
@@ -32,6 +33,7 @@ from dgmld_bench.phantom import simulate
 from dgmld_bench.sources import hamedan
 from dgmld_bench.splits import get_split, load_split
 from dgmld_bench.storage.register import CaseFiles, Register, read_register, write_register
+from tests import trees
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 SPLITS = {"atlas": "phantom-train", "lfc": "phantom-source"}
@@ -163,6 +165,28 @@ def test_the_command_writes_a_report_that_hostile_ids_cannot_break(defects: Path
     value = json.loads((tmp_path / "audit.json").read_text())
     assert value == json.loads((tmp_path / "out/audit.json").read_text())
     assert value["counts"]["error"] > 0 and value["splits"]["atlas"] == COUNT
+
+
+def test_headers_that_contradict_themselves_and_points_at_one_position(tmp_path: Path) -> None:
+    trees.dgmld_release(tmp_path / "release", {"lfc": [], "lfc-val": [], "atlas": ["1", "2"], "feta": ["7"]})
+    import_source("dgmld", tmp_path / "release", data_dir=tmp_path / "data")
+    register = read_register("dgmld", tmp_path / "data")
+    cases = {f"{c.split}/{c.id}": c for c in register.cases}
+    image = nib.load(cases["atlas/1"].image)
+    image.set_qform(image.affine @ np.diag([2, 2, 2, 1]), code=1)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), None, image.header), cases["atlas/1"].image)
+    line = Path(cases["feta/7"].landmarks[1])
+    ends = markups.read_line(line)
+    trees.write_mrk(line, ends[[0, 0]], "RAS")
+    found = audit("dgmld", data_dir=tmp_path / "data")
+    assert reported(found)["header"] == {"atlas/1"} and reported(found)["one-position"] == {"feta/7"}
+    (header,) = [f for f in found.findings if f.check == "header"]
+    assert "sform (voxels of 0.8 x 0.8 x 0.8 mm, used)" in header.message and "1.6 x 1.6 x 1.6 mm" in header.message
+    (position,) = [f for f in found.findings if f.check == "one-position"]
+    assert position.level == "warning" and "reference has HDV1, HDV2 at one position, (" in position.message
+    again = import_source("dgmld", tmp_path / "release", data_dir=tmp_path / "data")
+    said = "\n".join(map(str, again.problems))
+    assert "HDV1 and HDV2 are at one position, (" in said and "1: 1.nii.gz: its sform" in said
 
 
 def test_reports_stay_out_of_the_repository() -> None:

@@ -239,6 +239,29 @@ def test_scenes_of_films_put_points_on_their_pixels(painted: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("format", FORMATS)
+def test_a_sheared_volume_is_refused_where_the_target_does_not_open_it(
+    brains: Path, predictions: Path, tmp_path: Path, format: str
+) -> None:
+    import SimpleITK
+
+    shutil.copytree(brains, tmp_path / "data", ignore=shutil.ignore_patterns("cache"))
+    case = read_register("dgmld", tmp_path / "data").cases_of("atlas")[1]
+    path = tmp_path / "data/dgmld" / case.image
+    image, affine = volumes.read_volume(path)
+    shear = np.eye(4)
+    shear[0, 1] = np.tan(np.deg2rad(4))
+    volumes.write_volume(path, image, affine @ shear)
+    if format in ("hf", "parquet"):
+        export("atlas", format, tmp_path / "out", data_dir=tmp_path / "data")
+        return
+    with pytest.raises(RuntimeError, match="orthonormal"):
+        SimpleITK.ReadImage(str(path))
+    with pytest.raises(DataError, match=rf"case '{case.id}' of split 'atlas': its axes are sheared .* at 86\.00°"):
+        export("atlas", format, tmp_path / "out", data_dir=tmp_path / "data")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_a_failure_leaves_nothing_behind(brains: Path, tmp_path: Path, format: str) -> None:
     shutil.copytree(brains, tmp_path / "data", ignore=shutil.ignore_patterns("cache"))
     register = read_register("dgmld", tmp_path / "data")

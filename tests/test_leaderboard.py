@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.leaderboard.build import build_board
 from dgmld_bench.leaderboard.check import find_differences
 from dgmld_bench.leaderboard.figures import panels
+from dgmld_bench.leaderboard.placing import place_submission
 from dgmld_bench.leaderboard.publish import publish
 from dgmld_bench.leaderboard.records import Record, read_record, write_record
 from dgmld_bench.leaderboard.reported import read_reported
@@ -270,6 +272,38 @@ def test_submit_puts_predictions_in_their_place_once(repository, data, tmp_path)
     submission(data, "My Model", 1, seeds=(0,)).save(source / "predictions.json")
     second = submit("--tag", "x")
     assert second.returncode == 2 and "is there already" in second.stderr
+
+
+def test_of_four_submissions_at_once_with_one_name_one_is_placed(repository, data, tmp_path):
+    command = [sys.executable, "-m", "dgmld_bench", "submit", "--root", str(repository)]
+    running = []
+    for n in range(4):
+        submission(data, "New", n).save(tmp_path / f"{n}/predictions.json")
+        (tmp_path / f"{n}/run.json").write_text(json.dumps({"parameters": n}))
+        one = subprocess.Popen([*command, str(tmp_path / f"{n}/predictions.json")], stderr=subprocess.PIPE, text=True)
+        running.append(one)
+    errors = [one.communicate()[1] for one in running]
+    codes = [one.returncode for one in running]
+    assert sorted(codes) == [0, 2, 2, 2] and sum("is there already" in e for e in errors) == 3, errors
+    placed = (repository / "submissions/ceph/new-unet.json").read_bytes()
+    winner = codes.index(0)
+    assert placed == (tmp_path / f"{winner}/predictions.json").read_bytes()
+    sidecar = json.loads((repository / "submissions/ceph/new-unet.run.json").read_text())
+    assert sidecar == {"parameters": winner}
+
+
+def test_what_is_no_submission_never_lies_among_them(repository, data, tmp_path, monkeypatch):
+    def look(staged, root):
+        assert not (repository / "submissions/ceph/new-unet.json").exists()
+        return ["a fault"]
+
+    monkeypatch.setattr("dgmld_bench.leaderboard.placing.find_faults", look)
+    before = everything(repository / "submissions")
+    with pytest.raises(DataError, match="a fault"):
+        place_submission(repository, submission(data, "New", 1), "new-unet", {"parameters": 1})
+    after = everything(repository / "submissions")
+    after.pop(Path(".lock"))
+    assert after == before
 
 
 def test_the_repositorys_own_board_is_current(tmp_path):

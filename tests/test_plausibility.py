@@ -92,6 +92,13 @@ def test_lengths_that_nobody_has() -> None:
     assert find_remarks(CEPHALOMETRIC, ["1"], film, np.zeros((1, 2)), 0.1) == []
 
 
+def test_points_that_share_a_position_are_named_with_it() -> None:
+    points = np.stack([POINTS] * 3)
+    points[2, 4] = points[2, 1]
+    place = ", ".join(f"{v:g}" for v in points[2, 1])
+    assert f"case 'c': TCD2 and ADV1 are at one position, ({place}): were they set?" in remarks(points)
+
+
 def test_missing_points_give_no_remark() -> None:
     points = np.stack([POINTS] * 3)
     points[:, 1:] = np.nan

@@ -40,6 +40,7 @@ def test_three_dimensions_and_any_column_order(tmp_path: Path) -> None:
         ("case,landmark,x,y\n1,sela,1,2\n", "line 2: unknown landmark 'sela'"),
         ("case,landmark,x,y\n1,sella,1,\n", "line 2: x, y are"),
         ("case,landmark,x,y\n1,sella,1,inf\n", "line 2: x, y are"),
+        ("case,landmark,x,y\n1,sella,1,\u0661\n", "line 2: x, y are"),  # a digit, and none that float() alone knows
         ("case,landmark,x,y\n1,sella,1\n", "line 2: the row"),
         ("case,landmark,x,y\n1,sella,1,2,3\n", "line 2: the row"),
         ("case,landmark,x,y\n,sella,1,2\n", "line 2: case or annotator is empty"),

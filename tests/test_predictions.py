@@ -2,6 +2,8 @@
 
 import gc
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -47,6 +49,47 @@ EXAMPLE = {
     "code": "https://example.org/code",
     "description": "…",
 }
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        '[{"seed": 0, "predictions": {"lfc": {"1": {%s}}}}]',
+        '[{"seed": 0, "predictions": {"lfc": {%s}}}]',
+        '[{"seed": 0, "predictions": {%s}}]',
+        '[{"seed": 0, "predictions": {}, %s}]',
+        '[{"seed": 0, "predictions": {}}], %s',
+    ],
+)
+@pytest.mark.parametrize("number", [2_000_000, 6_000_000])
+def test_rubbish_is_refused_in_seconds_and_without_much_memory(tmp_path, runs, number):
+    """Faults are counted up to a limit: described, each of millions would take a kilobyte."""
+    path = tmp_path / "rubbish.json"
+    start, end = json.dumps(changed(runs="?")).replace('"?"', runs).split("%s")
+    with path.open("w") as stream:
+        stream.write(start)
+        stream.write(",".join(f'"{n}":0' for n in range(number // 3)))
+        stream.write(end)
+    program = (
+        "import sys, time; from dgmld_bench.scoring.predictions import Predictions\n"
+        "try: Predictions.load(sys.argv[1])\n"
+        "except ValueError as error: print(error, time.process_time(), sep='\\n')\n"
+        "for line in open('/proc/self/status'):\n"
+        "    if line.startswith('VmHWM'): print(line.split()[1])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+    message, seconds, kilobytes = done.stdout.splitlines()
+    assert str(path) in message and float(seconds) < 10 and int(kilobytes) < 1 << 20
+
+
+def test_faults_beyond_the_limit_are_not_counted(tmp_path):
+    many = {str(n): [0] for n in range(5000)}
+    value = changed(runs=[{"seed": 0, "predictions": {"lfc": {"1": many}}}])
+    with pytest.raises(DataError, match=r"case '1', landmark '0'.*\(and at least 99\d more faults\)"):
+        Predictions.from_json(value, "p.json")
+    value = changed(runs=[{"seed": 0, "predictions": {"lfc": {"1": {"TCD1": [0]}}}}, {"seed": "x"}])
+    with pytest.raises(DataError, match=r"\(and 2 more faults\)"):
+        Predictions.from_json(value, "p.json")
 
 
 def changed(**changes):

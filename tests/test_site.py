@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -202,6 +203,24 @@ def test_a_failed_build_leaves_the_old_site(tmp_path: Path, monkeypatch: pytest.
         site.build_site(board, folder)
     assert read_tree(folder) == before
     assert [p.name for p in tmp_path.iterdir()] == ["site"]
+
+
+def test_there_is_a_site_at_every_moment_of_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "site"
+    site.build_site(board_fixtures.board(2), folder)
+    looked = []
+
+    def look(event: str, arguments: tuple[object, ...]) -> None:
+        if watching and event in ("os.rename", "os.remove", "os.rmdir"):
+            looked.append((folder / "index.html").is_file())
+
+    watching = True
+    sys.addaudithook(look)
+    site.build_site(board_fixtures.board(3), folder)
+    watching = False
+    assert len(looked) > 10 and all(looked)
+    site.build_site(board_fixtures.board(3), tmp_path / "anew")
+    assert read_tree(folder) == read_tree(tmp_path / "anew")
 
 
 @given(st.text(), st.integers(1, 50))

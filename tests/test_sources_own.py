@@ -73,6 +73,34 @@ def check(path: Path, truth: dict[str, np.ndarray]) -> None:
         assert case.image[tuple(index.T)].tolist() == [1, 2, 3, 4, 5, 6]  # the painted voxels
 
 
+def test_ids_that_differ_in_their_unicode_form_only_are_one(tmp_path: Path) -> None:
+    ids = ["Zo\u00eb", "Rene\u0301", "3"]
+    truth = volumes_of_a_centre(tmp_path / "centre", ids)
+    given_ids = dict(zip(["Zoe\u0308", "Ren\u00e9", "3"], truth.values(), strict=True))
+    write_long(tmp_path / "centre", given_ids, CEREBELLUM.names, "RAS")
+    register = own(tmp_path / "centre")
+    assert [c.id for c in register.cases_of("own/clinic")] == ["3", "Rene\u0301", "Zo\u00eb"]
+
+
+def test_of_two_images_whose_names_look_the_same_none_is_taken(tmp_path: Path) -> None:
+    truth = volumes_of_a_centre(tmp_path / "centre", ["Zo\u00eb", "Zoe\u0308", "3"])
+    write_long(tmp_path / "centre", truth, CEREBELLUM.names, "RAS")
+    register = own(tmp_path / "centre")
+    assert [c.id for c in register.cases] == ["3"]
+    assert r"images/Zoe\u0308.nii.gz and images/Zo\xeb.nii.gz look the same" in messages(register)
+
+
+def test_points_that_were_not_set_are_no_reference(tmp_path: Path) -> None:
+    truth = volumes_of_a_centre(tmp_path / "centre")
+    truth["2"][[0, 1, 2, 3, 4]] = truth["2"][0]
+    truth["1"][1] = truth["1"][0]
+    write_long(tmp_path / "centre", truth, CEREBELLUM.names, "RAS")
+    register = own(tmp_path / "centre")
+    assert [c.id for c in register.cases] == ["1", "10", "sub-07"]
+    assert "own/clinic/2: 5 of 6 points are at (" in messages(register)
+    assert "case '1': TCD1 and TCD2 are at one position, (" in messages(register)
+
+
 def messages(register: Register) -> str:
     return "\n".join(map(str, register.problems))
 

@@ -20,6 +20,7 @@ from dgmld_bench.audit.findings import Finding, Level, Place
 from dgmld_bench.audit.observe import Observation
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.scoring.agreement import SYSTEMATIC_MM
+from dgmld_bench.sources import plausibility
 from dgmld_bench.splits import Role, case_sort_key
 
 Array = NDArray[np.float64]
@@ -94,6 +95,19 @@ def missing(observations: Sequence[Observation], landmarks: LandmarkSet) -> list
         absent = [n for n, p in zip(landmarks.names, o.reference, strict=True) if not np.isfinite(p).all()]
         if absent:
             found.append(Finding("missing-landmarks", "warning", f"no {', '.join(absent)}", (o.place,), len(absent)))
+    return found
+
+
+def one_position(observations: Sequence[Observation], landmarks: LandmarkSet) -> list[Finding]:
+    """Find landmarks of one case that one annotator has at one position."""
+    found = []
+    for o in observations:
+        for annotator, points in o.annotations.items():
+            names, place = plausibility.shared_position(points, landmarks)
+            if names:
+                level: Level = "error" if len(names) * 2 > len(landmarks) else "warning"
+                message = f"{annotator} has {', '.join(names)} at one position, {place} mm: they were not set"
+                found.append(Finding("one-position", level, message, (o.place,), len(names), {"landmarks": names}))
     return found
 
 

@@ -31,7 +31,12 @@ CHECKS = {  # name -> title and what it means, in the order of a report
     ),
     "repeated-id": ("Repeated ids", "The same id in two splits of one centre: the same subject twice."),
     "same-landmarks": ("Identical landmarks", "Two cases, or two annotators of one case, with the same points."),
+    "header": (
+        "Headers that contradict themselves",
+        "An image whose header says in two places where its voxels are, differently, or asks viewers to turn it.",
+    ),
     "missing-landmarks": ("Missing landmarks", "Points that the reference does not have."),
+    "one-position": ("Landmarks at one position", "Points of one case that share one position, as those not set do."),
     "outside": ("Landmarks outside", "Points outside the image, or (in 3D) away from the head."),
     "swapped": ("Swapped landmarks", "Two points with each other's names: left and right, top and bottom."),
     "misplaced": ("Misplaced landmarks", "A point far from where the other points of its case say it should be."),

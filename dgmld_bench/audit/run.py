@@ -10,6 +10,7 @@ from dgmld_bench.audit.findings import Audit, Finding, Place, in_order
 from dgmld_bench.audit.near import near_duplicates
 from dgmld_bench.audit.observe import Observation, observe
 from dgmld_bench.errors import DataError
+from dgmld_bench.formats import headers
 from dgmld_bench.splits import TRACKS, Split, get_split, get_track, load_split
 from dgmld_bench.storage import folders
 from dgmld_bench.storage.register import has_register
@@ -60,6 +61,7 @@ def audit(
             place = Place(split, case.id)
             try:
                 observations.append(observe(case, place))
+                findings += _about_header(place, cases.paths(case.id)[0])
             except DataError as error:
                 findings.append(Finding("unreadable", "error", str(error), (place,)))
             done += 1
@@ -69,7 +71,7 @@ def audit(
     identical, backwards = checks.same_image(observations, roles), checks.reversed_pairs(observations, landmarks)
     findings += identical + backwards
     findings += checks.repeated_ids(named, roles) + checks.same_landmarks(observations, roles)
-    for check in (checks.missing, checks.outside, checks.biometry, checks.annotators):
+    for check in (checks.missing, checks.one_position, checks.outside, checks.biometry, checks.annotators):
         findings += check(observations, landmarks)
     turned = {f.cases[0] for f in backwards}
     findings += checks.misplaced([o for o in observations if o.place not in turned], landmarks)
@@ -92,6 +94,10 @@ def audit(
         measured,
         lists,
     )
+
+
+def _about_header(place: Place, image: Path) -> list[Finding]:
+    return [Finding("header", "warning", f"{image.name}: {remark}", (place,)) for remark in headers.remarks(image)]
 
 
 def splits_of(target: str, data_dir: Path | str | None = None) -> list[Split]:

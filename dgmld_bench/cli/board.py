@@ -157,9 +157,8 @@ def submit(
     """
     from difflib import get_close_matches
 
-    from dgmld_bench.errors import DataError, UsageError
-    from dgmld_bench.files import write_json
-    from dgmld_bench.leaderboard.submissions import FOLDER, SIDECAR, find_faults, quote_run, submission_id
+    from dgmld_bench.leaderboard.placing import place_submission
+    from dgmld_bench.leaderboard.submissions import quote_run, submission_id
     from dgmld_bench.scoring.predictions import Predictions
     from dgmld_bench.splits import SPLITS
 
@@ -169,25 +168,13 @@ def submit(
     declared |= {"paper": paper, "code": code, "description": description}
     predictions = _declare(predictions, {k: v for k, v in declared.items() if v})
     name = submission_id(predictions, tag)
-    place = root / FOLDER / predictions.track / f"{name}.json"
-    sidecar = place.with_name(name + SIDECAR)
-    if place.exists():
-        raise UsageError(f"{place} is there already; choose another --tag")
     run = file.with_name("run.json")
-    quoted = quote_run(run) if run.is_file() else None
-    predictions.save(place)
-    if quoted is not None:
-        write_json(sidecar, quoted)
-    faults = find_faults(place, root)
-    if faults:
-        place.unlink()
-        sidecar.unlink(missing_ok=True)
-        raise DataError("not a submission yet:\n  " + "\n  ".join(faults))
+    placed = place_submission(root, predictions, name, quote_run(run) if run.is_file() else None)
     for name_of_data in predictions.training_data or ():
         close = get_close_matches(name_of_data, SPLITS, n=1, cutoff=0.8)
         if close and close[0] != name_of_data:
             echo(f"note: training data '{name_of_data}' is no split of the benchmark; is '{close[0]}' meant?")
-    files = " ".join(str(p.relative_to(root)) for p in (place, sidecar) if p.exists())
+    files = " ".join(str(p.relative_to(root)) for p in placed)
     echo(
         f"wrote {files}\n\nTo submit it:\n"
         f"  git switch -c submit-{name}\n  git add {files}\n"

@@ -9,9 +9,11 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmld_bench import geometry
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import Progress
+from dgmld_bench.formats import volumes
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.scoring.score import world_landmarks
@@ -41,6 +43,11 @@ class Item:
     case: Case
     reference: Array | None
     predictions: dict[int, Array]
+
+    @property
+    def where(self) -> str:
+        """What a message calls it."""
+        return f"case '{self.case.id}' of split '{self.split.name}'"
 
 
 @dataclass
@@ -98,6 +105,24 @@ class Job:
             reference = case.landmarks if self.gives_references(split) else None
             yield Item(self.key(split, case.id), split, case, reference, predictions)
             self.progress(step, done, len(cases))
+
+
+def check_opens(item: Item, program: str) -> None:
+    """Refuse a volume whose axes are not perpendicular, for a program that does not open such.
+
+    Raises
+    ------
+    DataError
+        Naming the case and the angle.
+    """
+    if item.case.landmark_set.dimension == 2:
+        return
+    affine = item.case.affine
+    if volumes.is_sheared(affine):
+        raise DataError(
+            f"{item.where}: its axes are sheared (two of them meet at {geometry.axes_angle_deg(affine):.2f}°, not at "
+            f"90°), and {program} does not open that; resample it first, or take --format hf or parquet"
+        )
 
 
 def file_name(name: str) -> str:

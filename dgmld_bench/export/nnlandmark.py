@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.export.job import Item, Job
+from dgmld_bench.export.job import Job, check_opens
 from dgmld_bench.export.note import provenance
 from dgmld_bench.files import write_json
 from dgmld_bench.formats.volumes import write_volume
@@ -49,6 +49,7 @@ def write(job: Job, folder: Path) -> None:
     for split in job.splits:
         part = "Ts" if split.role == "test" else "Tr"
         for item in job.items(split):
+            check_opens(item, "SimpleITK, with which nnLandmark reads,")
             image = item.case.image
             write_volume(folder / f"images{part}" / f"{item.key}_0000{ENDING}", image, item.case.affine)
             sizes_mm = voxel_sizes(item.case.affine).tolist()
@@ -57,7 +58,7 @@ def write(job: Job, folder: Path) -> None:
             if item.reference is None:
                 continue
             voxels = world_to_index(item.case.affine, item.reference)
-            labels = label_map(voxels, image.shape, _where(item))
+            labels = label_map(voxels, image.shape, item.where)
             write_volume(folder / f"labels{part}" / f"{item.key}{ENDING}", labels, item.case.affine)
             present = zip(names, voxels, strict=True)
             points[item.key] = {name: point.tolist() for name, point in present if np.isfinite(point).all()}
@@ -117,7 +118,3 @@ def label_map(voxels: Array, shape: tuple[int, ...], where: str = "a case") -> N
     for n, centre, reach in zip(present, nearest, half, strict=True):
         labels[tuple(slice(c - reach, c + reach + 1) for c in centre)] = n + 1
     return labels
-
-
-def _where(item: Item) -> str:
-    return f"case '{item.case.id}' of split '{item.split.name}'"

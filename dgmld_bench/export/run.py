@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,10 +10,12 @@ from pathlib import Path
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.export.job import Job
 from dgmld_bench.export.note import export_note
-from dgmld_bench.files import Progress, new_folder, refuse_checkout, write_text
+from dgmld_bench.files import Progress, refuse_checkout, write_text
 from dgmld_bench.scoring.predictions import read_predictions
 from dgmld_bench.sources import how_to_get
 from dgmld_bench.splits import load_split
+from dgmld_bench.storage import folders
+from dgmld_bench.temporary import sweep, sweep_noted, temporary_folder
 
 FORMATS = ("hf", "parquet", "nnlandmark", "slicer")
 """The formats by name; each is a module of this package."""
@@ -74,6 +75,9 @@ def export(
         raise unknown_name("format", format, FORMATS)
     module = import_module(f"dgmld_bench.export.{format}")
     out = Path(out).expanduser().absolute()
+    data = folders.data_dir(data_dir)
+    sweep(out)
+    sweep_noted(data)
     _check_output(out)
     job = _gather([splits] if isinstance(splits, str) else list(splits), references, predictions, seed, data_dir)
     job.progress = progress
@@ -82,8 +86,9 @@ def export(
         refuse_checkout(out, "an export holds images or landmarks that may not be passed on")
     there = out.is_dir()
     single_file = not there and out.suffix == getattr(module, "SUFFIX", None)
-    place = new_folder(out if there else out.parent, f".{out.name[:64]}.part-")
-    try:
+    with temporary_folder(out if there else out.parent, out.name, data) as staging:
+        place = staging / "export"
+        place.mkdir()
         module.write(job, place)
         if single_file:
             (place / f"{module.NAME}{module.SUFFIX}").replace(out)
@@ -94,8 +99,6 @@ def export(
                     part.replace(out / part.name)
             else:
                 place.replace(out)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
     return job
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dgmld_bench import geometry
 from dgmld_bench.errors import UsageError
-from dgmld_bench.export.job import Item, Job
+from dgmld_bench.export.job import Item, Job, check_opens
 from dgmld_bench.files import write_text
 from dgmld_bench.formats import markups
 from dgmld_bench.formats.volumes import write_volume
@@ -55,6 +55,7 @@ def write(job: Job, folder: Path) -> None:
 
 
 def _write_case(job: Job, item: Item, folder: Path) -> None:
+    check_opens(item, "3D Slicer")
     image, affine, to_ras = _space(item)
     write_volume(folder / IMAGE, image, affine)
     scene = Scene(item.key, IMAGE)
@@ -67,8 +68,7 @@ def _write_case(job: Job, item: Item, folder: Path) -> None:
             kind = "Line" if job.landmark_set.biometrics else "Fiducial"
             scene.add(f"{markup} {name}", kind, f"{name}/{file.name}", colour)
         if missing:
-            where = f"case '{item.case.id}' of split '{item.split.name}', {name}"
-            job.notes.append(f"{where}: without {', '.join(missing)}")
+            job.notes.append(f"{item.where}, {name}: without {', '.join(missing)}")
     write_text(folder / SCENE, scene.text())
 
 

@@ -37,7 +37,7 @@ MAX_BYTES = 64 * 1024 * 1024
 DEFAULT_ANNOTATOR = "reference"
 SPACES = {"ras": "ras_mm", "lps": "lps_mm", "ras_mm": "ras_mm", "lps_mm": "lps_mm"}
 _AXES = ("x", "y", "z")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SEPARATOR_HINT = re.compile(r"sep=.\r?\n", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")

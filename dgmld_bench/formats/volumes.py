@@ -149,6 +149,19 @@ def write_volume(path: Path | str, array: ArrayLike, affine: ArrayLike) -> None:
         stream.write(data)
 
 
+def is_sheared(affine: Array) -> bool:
+    """Whether the axes of a volume are not perpendicular: no qform can say so, and ITK (3D Slicer, nnU-Net) refuses it.
+
+    >>> is_sheared(np.diag([0.5, 0.5, 3, 1])), is_sheared(np.eye(4) + np.eye(4, k=1) * [0, 0.1, 0, 0])
+    (False, True)
+    """
+    import nibabel as nib
+
+    header = nib.Nifti1Header()
+    header.set_qform(affine, code=1)
+    return not np.allclose(header.get_qform(), affine, atol=1e-3)
+
+
 def nifti_bytes(array: ArrayLike, affine: ArrayLike) -> bytes:
     """Return a volume as the bytes of a ``.nii.gz``; parameters and errors as :func:`write_volume`."""
     import nibabel as nib
@@ -169,9 +182,7 @@ def nifti_bytes(array: ArrayLike, affine: ArrayLike) -> bytes:
     image = nib.Nifti1Image(values.astype(kind, copy=False), matrix)
     image.header.set_xyzt_units("mm")
     image.set_sform(matrix, code=1)
-    image.set_qform(matrix, code=1)
-    if not np.allclose(image.get_qform(), matrix, atol=1e-3):
-        image.set_qform(None, code=0)
+    image.set_qform(matrix, code=1 if not is_sheared(matrix) else 0)
     stream = BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=_GZIP_LEVEL) as zipped:
         zipped.write(image.to_bytes())

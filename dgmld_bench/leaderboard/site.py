@@ -10,9 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dgmld_bench.errors import DataError
+from dgmld_bench.files import written
 from dgmld_bench.leaderboard import plots
 from dgmld_bench.leaderboard.figures import FIGURES, panels
 from dgmld_bench.leaderboard.model import Board
 from dgmld_bench.leaderboard.tables import results_csv
 from dgmld_bench.leaderboard.views import Views
+from dgmld_bench.temporary import temporary_folder
 from dgmld_bench.text import clean, count, duration
 
 RESULTS_CSV = "results.csv"
@@ -36,7 +37,9 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def build_site(board: Board, folder: Path | str) -> None:
     """Write the site, in place of what an earlier build left there.
 
-    Pages are written beside the folder first and take its place together: a build that fails leaves the old site.
+    Pages are written beside the folder first: a build that fails leaves the old site. Then each page takes its place in
+    one step, so that there is a site at every moment; one that is killed meanwhile leaves old pages, which the next
+    build replaces.
 
     Parameters
     ----------
@@ -51,25 +54,32 @@ def build_site(board: Board, folder: Path | str) -> None:
     """
     target = Path(folder)
     _refuse_foreign(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        fresh, old = staging / "new", staging / "old"
+    with temporary_folder(target.parent, target.name) as staging:
+        fresh = staging / "new"
         for path, text in render(board):
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
             if (fresh / path).exists():
                 raise DataError(f"two submissions would share the page {path}; rename one of their files")
-            (fresh / path).write_text(text, encoding="utf-8", newline="\n")
+            with written(target / path):
+                (fresh / path).write_text(text, encoding="utf-8", newline="\n")
         if target.exists():
-            target.rename(old)
-        try:
+            _take_the_place(fresh, target)
+        else:
             fresh.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _take_the_place(fresh: Path, target: Path) -> None:
+    """Move pages into a site one by one, then remove what is not of them."""
+    pages = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
+    for page in sorted(pages):
+        (target / page).parent.mkdir(parents=True, exist_ok=True)
+        (fresh / page).replace(target / page)
+    for path in sorted(target.rglob("*"), reverse=True):  # what a folder holds comes before the folder
+        if path.is_dir() and not path.is_symlink():
+            with suppress(OSError):  # not empty
+                path.rmdir()
+        elif path.relative_to(target) not in pages:
+            path.unlink()
 
 
 def _refuse_foreign(target: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
-from dgmld_bench.files import Progress, is_full_disk, new_folder, read_json, safe_path, write_json
+from dgmld_bench.files import Progress, is_full_disk, new_folder, read_json, safe_path, write_json, written
 from dgmld_bench.obtaining.importing import NothingUsableError, import_source
 from dgmld_bench.sources import get_source
 from dgmld_bench.sources.base import Source
@@ -255,7 +255,8 @@ def _keep(source: Source, path: Path, target: Path) -> None:
         _link(path, target)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(kept)
+        with written(target):
+            target.write_bytes(kept)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -264,7 +265,8 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        shutil.copyfile(source, target)
+        with written(target):
+            shutil.copyfile(source, target)
 
 
 def _build(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import Progress
-from dgmld_bench.formats import films, volumes
+from dgmld_bench.files import Progress, written
+from dgmld_bench.formats import headers
 from dgmld_bench.obtaining.packed import new_place, scan_packed
 from dgmld_bench.sources import get_source
 from dgmld_bench.sources.base import Scan, Source
@@ -21,6 +21,7 @@ from dgmld_bench.storage import folders, manifest
 from dgmld_bench.storage.archives import is_archive
 from dgmld_bench.storage.folders import copies_in, is_copy, is_utf8
 from dgmld_bench.storage.register import CaseFiles, Problem, Register, read_register, write_register
+from dgmld_bench.temporary import discard
 
 
 class NothingUsableError(DataError):
@@ -97,7 +98,8 @@ def import_source(
             undo.pop_all()
             _remove_stale_copies(register)
     except OSError as error:
-        raise DataError(f"{error.filename or folder}: {error.strerror or error}; nothing was registered") from None
+        where = error.filename2 or error.filename or folder
+        raise DataError(f"{where}: {error.strerror or error}; nothing was registered") from None
     return register
 
 
@@ -118,8 +120,7 @@ def _header_remarks(cases: list[CaseFiles], folder: Path, progress: Progress) ->
     for n, case in enumerate(cases):
         progress("Reading headers", n, len(cases))
         path = folder / case.image
-        remarks = volumes.header_remarks(path) if volumes.is_volume(path) else films.film_remarks(path)
-        found += [Problem(case.id, f"{path.name}: {remark}", case.split) for remark in remarks]
+        found += [Problem(case.id, f"{path.name}: {remark}", case.split) for remark in headers.remarks(path)]
     return found
 
 
@@ -159,10 +160,11 @@ def _copy(source: Source, scan: Scan, root: Path, folder: Path, progress: Progre
         target = place / Path(name).relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         kept = source.reduced(Path(name))
-        if kept is None:
-            shutil.copyfile(name, target)
-        else:
-            target.write_bytes(kept)
+        with written(target):
+            if kept is None:
+                shutil.copyfile(name, target)
+            else:
+                target.write_bytes(kept)
         copied[name] = target.relative_to(folder).as_posix()
     progress("Copying", len(names), len(names))
     manifest.write_manifest(place, {"kind": "copy", "from": str(root)}, partial(progress, "Hashing"))
@@ -189,12 +191,8 @@ def _relative(name: str, folder: Path) -> str:
 
 def _remove_stale_copies(register: Register) -> None:
     """Remove copies of earlier imports that the register no longer names."""
-    names = [f for c in register.cases for f in (c.image, c.mask, *c.landmarks) if f]
-    used = {register.path(f).relative_to(register.folder).parts[0] for f in names if _is_below(register, f)}
+    used = register.copies()
     for place in copies_in(register.folder):
-        if place.name not in used:
-            shutil.rmtree(place, ignore_errors=True)
-
-
-def _is_below(register: Register, name: str) -> bool:
-    return register.path(name).is_relative_to(register.folder)
+        if place not in used:
+            with suppress(OSError):
+                discard(place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from dgmld_bench.storage.register import (
     own_sources,
     read_register,
 )
+from dgmld_bench.temporary import discard, find, sweep, sweep_noted
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,11 @@ def verify_source(
         When the source is not on disk, or its register or manifest cannot be read.
     """
     register = open_register(name, data_dir)
+    sweep(register.folder, below=True)
+    sweep_noted(folders.data_dir(data_dir))
     problems: list[Problem] = []
     hashed: set[Path] = set()
-    for place in copies_in(register.folder):
+    for place in register.copies():
         placed = manifest.read_manifest(place)
         if placed is not None:
             hashed |= {place / f for f in placed.files}
@@ -137,6 +139,7 @@ def list_contents(name: str, data_dir: Path | str | None = None) -> Contents:
         )
     own = [p for p in (folder / REGISTER, folder / ACCEPTED, folder / INCOMING) if p.exists()]
     own += copies_in(folder)
+    own += [p for p in find(folder, below=True) if not is_copy(p.relative_to(folder).parts[0])]
     linked: set[str] = set()
     single = {path for file in source.written_files() if (path := folder / file).is_file()}
     for case in _registered_cases(name, data_dir):
@@ -171,11 +174,12 @@ def remove_source(name: str, data_dir: Path | str | None = None) -> Contents:
         When nothing of the source is there, or something is at work in its folder.
     """
     contents = list_contents(name, data_dir)
+    sweep_noted(folders.data_dir(data_dir))
     with folders.locked(contents.folder):
         contents = list_contents(name, data_dir)
         for path in sorted(contents.paths, key=lambda p: p.name != REGISTER):  # first, so that it never lies
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+                discard(path)
             else:
                 path.unlink()
     (contents.folder / folders.LOCK).unlink(missing_ok=True)

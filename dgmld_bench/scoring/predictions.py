@@ -33,6 +33,7 @@ from dgmld_bench.files import json_type, read_json, write_text
 from dgmld_bench.formats.nnlandmark import read_nnlandmark
 from dgmld_bench.formats.point_tables import DEFAULT_ANNOTATOR, PointTable, parse_point_table, read_point_table
 from dgmld_bench.landmarks import LANDMARK_SETS, LandmarkSet, get_landmark_set
+from dgmld_bench.scoring.faults import up_to_faults
 from dgmld_bench.splits import SPLITS, TRACKS, Split, case_sort_key, get_split, get_track
 
 if TYPE_CHECKING:
@@ -147,10 +148,13 @@ class Predictions(BaseModel):
     description: _Text | None = None
 
     def __init__(self, **values: Any) -> None:
+        first = up_to_faults(values)
         try:
+            if first is not None:
+                super().__init__(**first)
             super().__init__(**values)
         except ValidationError as error:
-            raise DataError(_explain(error, values)) from None
+            raise DataError(_explain(error, values, "at least " if first else "")) from None
 
     def __repr__(self) -> str:
         return (
@@ -585,7 +589,7 @@ def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
+def _explain(error: ValidationError, values: Mapping[str, Any], at_least: str) -> str:
     """Say the first fault in one line, with the place in the words of the format."""
     fault = error.errors(include_url=False, include_context=False)[0]
     place = list(fault["loc"])
@@ -604,7 +608,7 @@ def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
             words += [f"{label} '{_short(p)}'" for label, p in zip(labels, named, strict=False)]
             place = []
     words += [f"'{_short(p)}'" for p in place]
-    more = f" (and {error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
+    more = f" (and {at_least}{error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
     return (", ".join(words) + ": " if words else "") + message + more
 
 

@@ -30,7 +30,7 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.files import Progress
 from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
-from dgmld_bench.sources import masks
+from dgmld_bench.sources import masks, plausibility
 from dgmld_bench.sources.base import Scan, Source, missing_problem
 from dgmld_bench.sources.lfc_ids import LFC_TEST, LFC_VALIDATION
 from dgmld_bench.sources.plausibility import outside
@@ -247,6 +247,12 @@ def _read_case(split: str, case_id: str, images: list[Path], labels: Path | None
             remarks.append(f"{path.name} {line.disagreement}")
         if outside(line.points_ras_mm, affine, image.shape).any():
             remarks.append(f"{path.name} has an end point outside the image")
+    points = markups.read_lines(lines, CEREBELLUM)
+    shared, place = plausibility.shared_position(points, CEREBELLUM)
+    if len(shared) * 2 > len(CEREBELLUM):
+        raise DataError(f"{len(shared)} of {len(CEREBELLUM)} points are at {place}: they were not set")
+    if shared:
+        remarks.append(plausibility.explain_shared(points, CEREBELLUM))
     centre = SPLITS[split].centre
     return CaseFiles(case_id, split, str(images[0]), tuple(map(str, lines)), centre=centre), remarks
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from dgmld_bench.case_ids import match_ids
+from dgmld_bench.case_ids import composed, match_ids
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import Progress, write_text
@@ -186,8 +186,14 @@ class Own(Source):
         if not found:
             raise DataError(f"{folder}: no {'film (bmp, png, jpg, tif)' if flat else 'volume (.nii.gz, .nii)'} in it")
         images: dict[str, Path] = {}
+        alike = defaultdict(list)
         for case_id, paths in found.items():
-            if len(paths) > 1:
+            alike[composed(case_id)].append(f"{IMAGES}/{ascii(paths[0].name)[1:-1]}")
+        for case_id, paths in found.items():
+            if len(names := alike[composed(case_id)]) > 1:
+                message = f"{' and '.join(names)} look the same: rename all but one"
+                scan.problems.append(self._problem(message, case_id))
+            elif len(paths) > 1:
                 scan.problems.append(self._problem(f"{len(paths)} images: {', '.join(p.name for p in paths)}", case_id))
             elif len(case_id) > _MAX_ID or not case_id.isprintable() or case_id != case_id.strip():
                 message = f"file names are case ids: at most {_MAX_ID} printable characters, got {case_id[:80]!r}"
@@ -321,10 +327,12 @@ def _match(
 def _owner(path: Path, images: dict[str, Path]) -> str | None:
     """Return the case that a markups file belongs to, by its folder's name or the beginning of its own."""
     stem = markups.stem(path)
-    if path.parent.name in images:
-        return path.parent.name
-    fitting = [i for i in images if stem == i or (stem.startswith(i) and not stem[len(i)].isalnum())]
-    return max(fitting, key=len, default=None)
+    by_form = {composed(i): i for i in images}
+    if (folder := composed(path.parent.name)) in by_form:
+        return by_form[folder]
+    stem = composed(stem)
+    fitting = [i for i in by_form if stem == i or (stem.startswith(i) and not stem[len(i)].isalnum())]
+    return by_form[max(fitting, key=len)] if fitting else None
 
 
 def _read_case(paths: list[Path], landmark_set: LandmarkSet) -> tuple[Array, list[markups.NamedPoints]]:

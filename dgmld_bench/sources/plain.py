@@ -139,6 +139,10 @@ def _check_case(case: CaseFiles, annotations: Annotations, landmark_set: Landmar
     if all(np.isnan(points).all() for points in annotations.values()):
         raise DataError("none of its points has coordinates")
     for annotator, points in annotations.items():
+        names, place = plausibility.shared_position(points, landmark_set)
+        if len(names) * 2 > len(landmark_set):
+            who = "" if annotator == DEFAULT_ANNOTATOR else f"annotator '{annotator}': "
+            raise DataError(f"{who}{len(names)} of {len(landmark_set)} points are at {place}: they were not set")
         if message := plausibility.explain_outside(points, affine, image.shape, landmark_set, space):
             raise DataError(message if annotator == DEFAULT_ANNOTATOR else f"annotator '{annotator}': {message}")
     return geometry.index_to_world(affine, (np.array(image.shape) - 1) / 2)

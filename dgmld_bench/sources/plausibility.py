@@ -81,6 +81,36 @@ def explain_outside(
     return text
 
 
+def shared_position(points: Array, landmark_set: LandmarkSet) -> tuple[list[str], str]:
+    """Return the landmarks that share the commonest position of a case, and where that is; none where each has its own.
+
+    Parameters
+    ----------
+    points : array, shape (landmark, axis)
+
+    >>> from dgmld_bench.landmarks import CEREBELLUM
+    >>> shared_position(np.array([[0.0] * 3, [1, 2, 3], [0] * 3, [4, 5, 6], [np.nan] * 3, [np.nan] * 3]), CEREBELLUM)
+    (['TCD1', 'HDV1'], '(0, 0, 0)')
+    """
+    there = np.flatnonzero(np.isfinite(points).all(axis=-1))
+    same = (points[there][:, None] == points[there][None]).all(axis=-1)
+    if not len(there) or same.sum(axis=1).max() < 2:
+        return [], ""
+    fullest = there[same[int(same.sum(axis=1).argmax())]]
+    place = ", ".join(f"{v:g}" for v in np.round(points[fullest[0]], 2) + 0.0)
+    return [landmark_set.names[n] for n in fullest], f"({place})"
+
+
+def explain_shared(points: Array, landmark_set: LandmarkSet) -> str:
+    """Say which landmarks of a case share one position; else ""."""
+    names, place = shared_position(points, landmark_set)
+    if not names:
+        return ""
+    return (
+        f"{' and '.join(names) if len(names) == 2 else ', '.join(names)} are at one position, {place}: were they set?"
+    )
+
+
 def find_remarks(
     landmark_set: LandmarkSet, ids: Sequence[str], points: Array, middles: Array, mm_per_unit: float | Array = 1.0
 ) -> list[str]:
@@ -100,6 +130,9 @@ def find_remarks(
     mm_per_unit : float, or array of shape (case,)
     """
     remarks = _about_biometrics(landmark_set, ids, points)
+    for case_id, one in zip(ids, points, strict=True):
+        if shared := explain_shared(one, landmark_set):
+            remarks.append(f"case '{case_id}': {shared}")
     if landmark_set.name == "cerebellum":
         ahead = np.nansum(points[:, :, 1] - middles[:, 1:2], axis=1) > 0
         if ahead.sum() * 2 > len(ids):

@@ -12,7 +12,6 @@ import errno
 import filecmp
 import lzma
 import re
-import shutil
 import stat
 import struct
 import tarfile
@@ -25,11 +24,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import JUNK, free_bytes, is_full_disk, new_folder, safe_path
+from dgmld_bench.files import JUNK, free_bytes, is_full_disk, safe_path
+from dgmld_bench.temporary import temporary_folder
 
 SUFFIXES = (".zip", ".rar", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _VOLUME = re.compile(r"\.part(\d{1,4})\.rar$", re.IGNORECASE)
-_TEMPORARY = ".unpacking-"
 _MAX_NESTING = 4
 _BLOCK = 1 << 20
 
@@ -131,8 +130,7 @@ def unpack(archive: Path, folder: Path, budget: Budget | None = None) -> None:
 def _unpack(archive: Path, folder: Path, budget: Budget, shown: str, nesting: int) -> None:
     if nesting > _MAX_NESTING:
         raise BrokenArchiveError(f"{shown}: archives in archives, more than {_MAX_NESTING} deep")
-    place = new_folder(folder, _TEMPORARY)
-    try:
+    with temporary_folder(folder, "unpacking") as place:
         _extract(archive, place, budget, shown)
         inners = sorted(p for p in place.rglob("*") if p.is_file() and is_archive(p))
         for inner in inners:
@@ -142,8 +140,6 @@ def _unpack(archive: Path, folder: Path, budget: Budget, shown: str, nesting: in
             inner.unlink()
         tops = list(place.iterdir())
         _merge(place, folder if len(tops) == 1 else folder / _stem(archive), shown)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _stem(archive: Path) -> str:
@@ -210,15 +206,15 @@ def _write(target: Path, entry: _Entry) -> None:
         stream = target.open("xb")
     except (FileExistsError, IsADirectoryError):
         raise DataError(f"'{entry.name}' is in it twice") from None
-    written = 0
+    done = 0
     with stream, entry.open() as source:
         while block := source.read(_BLOCK):
-            written += len(block)
-            if written > entry.size:
+            done += len(block)
+            if done > entry.size:
                 raise DataError(f"'{entry.name}' is larger than the {entry.size:,} bytes it states")
             stream.write(block)
-    if written != entry.size:
-        raise DataError(f"'{entry.name}' ends after {written:,} of {entry.size:,} bytes")
+    if done != entry.size:
+        raise DataError(f"'{entry.name}' ends after {done:,} of {entry.size:,} bytes")
 
 
 def _merge(source: Path, folder: Path, shown: str) -> None:

@@ -55,8 +55,8 @@ def source_dir(source: str, folder: Path | str | None = None) -> Path:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a source's folder: downloads, imports, generation and removal never meet there.
+def locked(folder: Path, what: str = "download, import, generation or removal") -> Iterator[None]:
+    """Hold the lock of a folder, a source's as a rule: downloads, imports, generation and removal never meet there.
 
     Whoever holds it may take it again, as a download does that imports what it fetched.
 
@@ -72,9 +72,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=LOCK_TIMEOUT_S)
     except Timeout:
-        raise DataError(
-            f"{folder}: another download, import, generation or removal is at work there; wait for it to end"
-        ) from None
+        raise DataError(f"{folder}: another {what} is at work there; wait for it to end") from None
     except (OSError, NotImplementedError) as error:  # as some network disks answer
         reason = getattr(error, "strerror", None) or error
         raise DataError(

@@ -14,7 +14,7 @@ from typing import Any
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.files import read_json, write_json
-from dgmld_bench.storage.folders import OWN_NAME, data_dir, source_dir
+from dgmld_bench.storage.folders import OWN_NAME, copies_in, data_dir, source_dir
 from dgmld_bench.tracks import Split, case_sort_key
 
 REGISTER = "register.json"
@@ -77,6 +77,12 @@ class Register:
     def path(self, name: str) -> Path:
         """Return the absolute path of a file named in this register."""
         return self.folder / name
+
+    def copies(self) -> list[Path]:
+        """Return the folders of imports and downloads that hold files named here; others there are left over."""
+        paths = {self.path(f) for c in self.cases for f in (c.image, c.mask, *c.landmarks) if f}
+        named = {p.relative_to(self.folder).parts[0] for p in paths if p.is_relative_to(self.folder)}
+        return [place for place in copies_in(self.folder) if place.name in named]
 
     def count(self, split: str) -> int:
         """Return how many cases of a split are here."""

@@ -1,0 +1,78 @@
+"""Putting a submission in its place: checked first, its two files placed as one step, never over another one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.files import write_json
+from dgmld_bench.leaderboard.submissions import FOLDER, SIDECAR, find_faults
+from dgmld_bench.scoring.predictions import Predictions
+from dgmld_bench.storage.folders import locked
+from dgmld_bench.temporary import find, left_over, sweep, temporary_folder
+
+
+def place_submission(root: Path, predictions: Predictions, name: str, quoted: dict[str, Any] | None) -> list[Path]:
+    """Check a submission, then put predictions, and what is quoted of their run, in their place.
+
+    Both files are written and checked in a temporary folder first. Predictions take their place before their sidecar,
+    since they are a submission without it too; after a kill in between, whoever comes by places the sidecar.
+
+    Returns
+    -------
+    list of Path
+        The files that are there now.
+
+    Raises
+    ------
+    UsageError
+        When a submission of that name is there already.
+    DataError
+        When it is not as a submission must be, or another one is being placed.
+    """
+    place = root / FOLDER / predictions.track / f"{name}.json"
+    sidecar = place.with_name(name + SIDECAR)
+    with locked(root / FOLDER, "submit"):
+        was_killed = _finish(root)
+        with temporary_folder(root / FOLDER, "submit") as staging:
+            staged = staging / FOLDER / predictions.track / place.name
+            predictions.save(staged)
+            if quoted is not None:
+                write_json(staged.with_name(sidecar.name), quoted)
+            elif sidecar.is_file():
+                shutil.copyfile(sidecar, staged.with_name(sidecar.name))
+            if faults := find_faults(staged, staging):
+                raise DataError("not a submission yet:\n  " + "\n  ".join(faults))
+            if place.exists() and not (was_killed and place.read_bytes() == staged.read_bytes()):
+                raise UsageError(f"{place} is there already; choose another --tag")
+            place.parent.mkdir(exist_ok=True)
+            try:
+                staged.replace(place)
+            finally:
+                _place_sidecars(staging, root)
+    return [path for path in (place, sidecar) if path.exists()]
+
+
+def finish_interrupted(root: Path) -> None:
+    """Finish what a killed ``submit`` began to place, and remove what it left over."""
+    if find(root / FOLDER, below=True):
+        with locked(root / FOLDER, "submit"):
+            _finish(root)
+
+
+def _finish(root: Path) -> bool:
+    left = [place for place in find(root / FOLDER) if left_over(place)]
+    for staging in left:
+        _place_sidecars(staging, root)
+    sweep(root / FOLDER, below=True)
+    return bool(left)
+
+
+def _place_sidecars(staging: Path, root: Path) -> None:
+    """Place the sidecars of those predictions that were placed from a temporary folder."""
+    for sidecar in staging.glob(f"{FOLDER}/*/*{SIDECAR}"):
+        predictions = sidecar.with_name(sidecar.name.removesuffix(SIDECAR) + ".json")
+        if not predictions.exists():
+            sidecar.replace(root / sidecar.relative_to(staging))
