@@ -279,6 +279,7 @@ def _measured(row: Row, record: Record, inside: Record | None = None) -> Row:
         reference_sha256=errors.reference_sha256,
         cases=errors.cases,
         errors_mm=errors.errors_mm,
+        parts=errors.parts,
     )
 
 

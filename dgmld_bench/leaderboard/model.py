@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmld_bench.scoring.parts_table import PartsTable
 from dgmld_bench.scoring.statistics import TrainingSpread
 from dgmld_bench.splits import Split, Track
 
@@ -112,6 +113,8 @@ class Row:
     cases : tuple of str
         The ids along the cases of ``errors_mm``.
     errors_mm : array, shape (seed, case, landmark), or None
+    parts : PartsTable or None
+        The errors taken apart, where cases are enough.
     """
 
     id: str
@@ -134,6 +137,7 @@ class Row:
     reference_sha256: str | None = None
     cases: tuple[str, ...] = ()
     errors_mm: Array | None = field(default=None, compare=False)
+    parts: PartsTable | None = field(default=None, compare=False)
 
     @property
     def tag(self) -> str:

@@ -13,13 +13,18 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
+from dgmld_bench.leaderboard.svg import WIDTH as _WIDTH
+from dgmld_bench.leaderboard.svg import line as _line
+from dgmld_bench.leaderboard.svg import number
+from dgmld_bench.leaderboard.svg import rect as _rect
+from dgmld_bench.leaderboard.svg import svg as _svg
+from dgmld_bench.leaderboard.svg import text as _text
 from dgmld_bench.scoring.metrics import SDR_CURVE_MM
 from dgmld_bench.text import clean
 
 Array = NDArray[np.float64]
 
 N_COLOURS = 6  # curves that the style sheet paints; the rest are drawn in grey, in the background
-_WIDTH = 480.0
 
 
 @dataclass(frozen=True)
@@ -78,43 +83,8 @@ class Scale:
         return [float(round(i * step, 10)) for i in range(first, int(np.floor(high / step + 1e-9)) + 1)]
 
 
-def number(value: float) -> str:
-    """Return a coordinate in as few characters as one decimal needs.
-
-    >>> number(12.04), number(-0.01), number(3.25)
-    ('12', '0', '3.2')
-    """
-    text = f"{value:.1f}"
-    text = text.removesuffix(".0")
-    return "0" if text == "-0" else text
-
-
 def _tick_text(value: float) -> str:
     return f"{value:g}".replace("-", "−")
-
-
-def _svg(key: str, size: tuple[float, float], title: str, description: str, parts: Sequence[str]) -> Markup:
-    width, height = (number(s) for s in size)
-    body = Markup("").join(Markup(p) for p in parts)
-    return Markup(
-        '<svg class="plot" viewBox="0 0 {w} {h}" role="img" aria-labelledby="{key}-t {key}-d">'
-        '<title id="{key}-t">{title}</title><desc id="{key}-d">{description}</desc>{body}</svg>'
-    ).format(w=width, h=height, key=key, title=clean(title, 160), description=clean(description, 600), body=body)
-
-
-def _text(x: float, y: float, text: str, css: str) -> Markup:
-    return Markup('<text class="{}" x="{}" y="{}">{}</text>').format(css, number(x), number(y), text)
-
-
-def _line(css: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
-    return Markup('<path class="{}" d="M{} {}L{} {}"/>').format(css, *map(number, (x1, y1, x2, y2)))
-
-
-def _rect(css: str, x: float, y: float, width: float, height: float, title: str = "") -> Markup:
-    tip = Markup("<title>{}</title>").format(title) if title else Markup("")
-    return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}">{}</rect>').format(
-        css, *map(number, (x, y, max(width, 0.0), max(height, 0.0))), tip
-    )
 
 
 def _axes(x: Scale, y: Scale, x_title: str, y_title: str, *, x_ticks: int = 6, y_ticks: int = 5) -> list[Markup]:

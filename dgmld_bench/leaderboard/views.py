@@ -27,6 +27,7 @@ from dgmld_bench.leaderboard.model import (
     Value,
 )
 from dgmld_bench.leaderboard.overview import Overview
+from dgmld_bench.leaderboard.parts_view import Definitions, MethodParts, SplitParts, method_parts, split_parts
 from dgmld_bench.leaderboard.project import BIBTEX
 from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.scoring.statistics import case_means, pairwise
@@ -119,7 +120,8 @@ class SplitView:
         self.rows = board.rows
         self.elsewhere = board.elsewhere
         self._spread = board.spread
-        landmark_set = track.track.landmarks
+        self.landmark_set = landmark_set = track.track.landmarks
+        self.definitions = Definitions(board, track)
         self.landmarks = landmark_set.titles
         self.biometrics = tuple(b.name for b in landmark_set.biometrics)
         self.thresholds = tuple(f"{t:g}" for t in SDR_THRESHOLDS_MM)
@@ -256,6 +258,11 @@ class SplitView:
         """The split's SDR curves (Figure 3)."""
         return plots.sdr_curves("sdr", f"SDR curves on {self.name}", self.curves, self.background)
 
+    @cached_property
+    def parts(self) -> SplitParts | None:
+        """What the errors of the methods are made of."""
+        return split_parts(self.comparable, self.labels, self.name, self.landmark_set, self.definitions)
+
     def curve(self, row: Row) -> plots.Curve:
         """Return the SDR curve of one row."""
         return curve_of(row, self.keys[row.id], self.labels[row.id])
@@ -361,6 +368,7 @@ class Result:
     bars: Markup
     sdr: Markup | None
     histogram: Markup | None
+    parts: MethodParts | None
 
 
 class Views:
@@ -418,7 +426,8 @@ def _result(split: SplitView, row: Row) -> Result:
         split.best_landmarks(row.selection),
     )
     peers = [r for r in split.rows if r.rank and r.selection == row.selection]
-    return Result(split, row, len(peers), split.keys[row.id], rank_range(row), bars, sdr, histogram)
+    parts = method_parts(row, split.name, split.landmark_set, split.definitions)
+    return Result(split, row, len(peers), split.keys[row.id], rank_range(row), bars, sdr, histogram, parts)
 
 
 def _provenance(entry: Submission, rows: Sequence[tuple[SplitView, Row]]) -> list[Fact]:
