@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from dgmld_bench.obtaining.possible import Possible
     from dgmld_bench.scoring.agreement import Agreement
     from dgmld_bench.splits import Split
     from dgmld_bench.storage.register import Problem, Register
@@ -27,13 +29,21 @@ def register(app: typer.Typer) -> None:
 
 
 def datasets(data_dir: DataDir = None, json: JsonPath = None) -> None:
-    """Show each source: its splits, what of them is on disk, its licence, and how to get it."""
+    """Show each source: its splits, what of them is on disk, its licence, how to get it, and what is possible now."""
+    from dgmld_bench.obtaining.possible import possible_of_track
+    from dgmld_bench.splits import TRACKS
     from dgmld_bench.storage import folders
 
-    value = {"data_dir": str(folders.data_dir(data_dir)), "sources": _describe_sources(data_dir)}
+    found = [p for track in TRACKS.values() if (p := possible_of_track(track, data_dir)).scored or p.training]
+    value = {
+        "data_dir": str(folders.data_dir(data_dir)),
+        "sources": _describe_sources(data_dir),
+        "possible": [p.to_dict() for p in found],
+    }
     emit_json(value, json)
     if json is None or str(json) != "-":
         _show_sources(value)
+        _show_possible(make_console(), found)
 
 
 def import_(
@@ -93,6 +103,7 @@ def import_(
     Exit code: 0 when a split became usable, 1 when none did, 2 for a wrong call.
     """
     from dgmld_bench.obtaining.importing import NothingUsableError, import_source
+    from dgmld_bench.obtaining.possible import possible_of_source
 
     source = _source_name(source, name)
     console = make_console(stderr=json is not None and str(json) == "-")
@@ -113,15 +124,18 @@ def import_(
         raise
     agreement = _agreement(source, data_dir) if name else None
     splits = [_count(split, found) for split in _splits_of(source, data_dir)]
+    possible = possible_of_source(tuple(s["name"] for s in splits), data_dir)
     value = {
         "source": source,
         "folder": str(found.folder),
         "copied": copy,
         "splits": splits,
         "problems": _problems(found.problems),
+        "possible": [p.to_dict() for p in possible],
     }
     emit_json(value | ({"agreement": agreement and agreement.to_dict()} if name else {}), json)
     _show_import(console, found, splits)
+    _show_possible(console, possible)
     if agreement:
         _show_agreement(console, agreement)
     if name:
@@ -169,7 +183,7 @@ def _splits_of(source: str, data_dir: Path | None) -> list[Split]:
 def _count(split: Split, found: Register | None) -> dict[str, Any]:
     """Return a split with how many of its cases are registered and have all their files."""
     cases = [] if found is None else found.cases_of(split.name)
-    here = [c for c in cases if all(found.path(f).is_file() for f in (c.image, c.mask, *c.landmarks) if f)]  # type: ignore[union-attr]
+    here = [] if found is None else [c for c in cases if found.has_files(c)]
     return {
         "name": split.name,
         "track": split.track,
@@ -295,6 +309,16 @@ def _show_import(console: Console, found: Register, splits: list[dict[str, Any]]
     how = "linked: they stay where they are and must not move (--copy copies them)" if linked else "in the data folder"
     console.print(f"\nFiles {how}.")
     console.print(f"Registered in {escape(str(found.folder))}", soft_wrap=True)
+
+
+def _show_possible(console: Console, possible: Iterable[Possible]) -> None:
+    """Print what the data on disk allow, by track."""
+    from rich.markup import escape
+
+    for one in possible:
+        console.print(f"\n[bold]Possible now[/], {'own centre' if one.name == 'own' else f'track {one.name}'}:")
+        for line in one.lines():
+            _say(console, escape(line))
 
 
 def _show_agreement(console: Console, agreement: Agreement) -> None:

@@ -84,6 +84,10 @@ class Register:
         named = {p.relative_to(self.folder).parts[0] for p in paths if p.is_relative_to(self.folder)}
         return [place for place in copies_in(self.folder) if place.name in named]
 
+    def has_files(self, case: CaseFiles) -> bool:
+        """Whether all files of a case are where this register says."""
+        return all(self.path(f).is_file() for f in (case.image, case.mask, *case.landmarks) if f)
+
     def count(self, split: str) -> int:
         """Return how many cases of a split are here."""
         return sum(c.split == split for c in self.cases)
