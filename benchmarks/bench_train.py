@@ -11,6 +11,7 @@ once; those that a cache keeps are counted too, and the share may pass 100 %.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -109,7 +110,9 @@ def steps(settings: Settings, data: TrainingSet, repeats: int) -> dict[str, Any]
     with Traffic() as traffic, FlopCounterMode(display=False) as operations:
         whole()
     forget_peak(device)
+    before = time.process_time()
     found: dict[str, Any] = {"step": seconds(lambda: [whole() for _ in range(repeats)], device) / repeats * 1e3}
+    found["processor"] = (time.process_time() - before) / repeats * 1e3  # what a busy machine changes least
     found |= {"memory": peak_mib(device), "flops": operations.get_total_flops(), "bytes": traffic.bytes}
 
     images = stack.images(items)
@@ -184,6 +187,7 @@ def main() -> None:
             ms = found["step"]
             for text, value in {
                 "step, ms": f"{ms:.1f}",
+                "  of processors' time": f"{found['processor']:.1f}",
                 **{f"  {part}": f"{found[part]:.2f}" for part in PARTS},
                 "  of the matrix ceiling": f"{found['flops'] / ms * 1e3 / flops:.0%}",
                 "  of the copy ceiling": f"{found['bytes'] / ms * 1e3 / copied:.0%}",

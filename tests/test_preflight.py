@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from baselines.common import recipe, versions
 from dgmld_bench.errors import DataError, UsageError
@@ -104,3 +105,14 @@ def test_a_failure_while_results_are_written_costs_no_step(
     shown = capsys.readouterr().err
     assert "epoch" not in shown  # what a log has said before it does not say again
     assert (cut / "predictions.json").read_bytes() == (whole / "predictions.json").read_bytes()
+
+
+def test_a_device_that_runs_out_of_memory_is_said_in_one_message(
+    tmp_path: Path, brains: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has …")
+
+    monkeypatch.setattr(recipe, "train", full)
+    with pytest.raises(DataError, match=r"^the device is out of memory \(CUDA out of memory\. Tried .* 2\.00 GiB\.\)$"):
+        run(tmp_path, brains)

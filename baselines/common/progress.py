@@ -55,7 +55,7 @@ class StageProgress:
     title: str
     epochs: int
     remark: str = ""
-    _task: TaskID | None = None
+    _task: TaskID | None = field(default=None, init=False)
     _known: int = field(default=0, init=False)  # epochs of before an interruption
     _started: bool = field(default=False, init=False)
 

@@ -135,7 +135,7 @@ def run_method(
 @contextmanager
 def _saying_what_is_kept(folder: Path) -> Iterator[None]:
     """Say how to go on when training stops for want of room or memory, or because a file cannot be written."""
-    from torch import OutOfMemoryError
+    from torch.cuda import OutOfMemoryError
 
     try:
         yield
