@@ -13,8 +13,10 @@ preset=${PRESET:-paper}
 python=${PYTHON:-python}
 failed=0
 
-cells() {
-    "$python" baselines/sweep.py --track phantom --preset "$preset" --jobs-per-device "${JOBS:-2}" --out "$out" "$@" || failed=1
+cells() { # OUT, and what the sweep is to run
+    place=$1
+    shift
+    "$python" baselines/sweep.py --track phantom --preset "$preset" --jobs-per-device "${JOBS:-2}" --out "$place" "$@" || failed=1
     for run in "$out"/phantom/*-"$preset"; do # what a case takes alone, once for every network
         [ -f "$run/run.json" ] || continue
         grep -q '"inference"' "$run/run.json" ||
@@ -31,10 +33,14 @@ fi
 cat "$out/benchmark.txt"
 
 paper=bapdg,baseline,segdg,edgedg,augdg
-cells --methods "$paper" --backbones unet --seeds 0
-cells --methods "$paper" --backbones vitpose --seeds 0
-cells --methods "$paper" --backbones unet,vitpose --seeds 0,1,2
-cells --methods synthdg --backbones unet,vitpose --seeds 0,1,2
+cells "$out" --methods "$paper" --backbones unet --seeds 0
+cells "$out" --methods "$paper" --backbones vitpose --seeds 0
+cells "$out" --methods "$paper" --backbones unet,vitpose --seeds 0,1,2
+cells "$out" --methods synthdg --backbones unet,vitpose --seeds 0,1,2
+
+# whether the numbers that a GPU computes with change the order of methods
+cells "$out/fp32" --methods "$paper" --backbones unet --seeds 0,1,2 --precision fp32
+"$python" -m benchmarks.precisions "$out/fp32" "$out" || failed=1
 
 echo "To submit what is there:"
 for file in "$out"/phantom/*-"$preset"/predictions.json; do
