@@ -1,5 +1,7 @@
 """The errors a user can cause; the command line turns them into one message and an exit code."""
 
+from pathlib import Path
+
 
 class DgmldBenchError(Exception):
     """Base of every error this package raises on purpose."""
@@ -8,7 +10,20 @@ class DgmldBenchError(Exception):
 
 
 class DataError(DgmldBenchError, ValueError):
-    """The data or the predictions are at fault (exit code 1)."""
+    """The data or the predictions are at fault (exit code 1).
+
+    Parameters
+    ----------
+    message : str
+        What is wrong.
+    file : path, optional
+        Where: the message begins with it. ``message`` and ``file`` stay apart for who says it otherwise.
+    """
+
+    def __init__(self, message: str, file: "Path | str | None" = None) -> None:
+        super().__init__(message if file is None else f"{file}: {message}")
+        self.message = message
+        self.file = file
 
 
 class UsageError(DgmldBenchError, ValueError):

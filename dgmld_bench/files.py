@@ -123,24 +123,24 @@ def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
             data = stream.read(max_bytes + 1)
         if len(data) > max_bytes:
             size = max(path.stat().st_size, len(data))
-            raise DataError(f"{path}: {size:,} bytes; at most {max_bytes:,} are read")
+            raise DataError(f"{size:,} bytes; at most {max_bytes:,} are read", path)
         if data.count(b",") + data.count(b"[") + data.count(b"{") + 2 * data.count(b":") > _MAX_JSON_VALUES:
-            raise DataError(f"{path}: holds more than {_MAX_JSON_VALUES:,} values and names, which no file here does")
+            raise DataError(f"holds more than {_MAX_JSON_VALUES:,} values and names, which no file here does", path)
         text = data.decode("utf-8")
         del data
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError("no such file", path) from None
     except (IsADirectoryError, PermissionError) as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+        raise DataError(f"cannot be read ({error.strerror})", path) from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start})") from None
+        raise DataError(f"not UTF-8 text (byte {error.start})", path) from None
     try:
         return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except RecursionError:
-        raise DataError(f"{path}: nested too deeply") from None
+        raise DataError("nested too deeply", path) from None
     except ValueError as error:
         message = str(error).partition("; use sys.")[0]  # a number of thousands of digits
-        raise DataError(f"{path}: not valid JSON: {message}") from None
+        raise DataError(f"not valid JSON: {message}", path) from None
 
 
 def json_type(value: Any) -> str:

@@ -34,6 +34,6 @@ def combine(
     try:
         result = mean_of(Predictions.load(file))
     except DataError as error:
-        raise DataError(f"{file}: {str(error).removeprefix(f'{file}: ')}") from None
+        raise DataError(error.message, file) from None
     result.save(out)
     typer.echo(f"wrote {out}: {result.method}")

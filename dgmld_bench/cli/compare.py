@@ -92,15 +92,17 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Error
         return find_record(root, split, method).named(method)
     from dgmld_bench.errors import DataError
     from dgmld_bench.scoring.predictions import read_predictions
-    from dgmld_bench.scoring.score import ALLOW_MISSING, load_reference, score_against
+    from dgmld_bench.scoring.score import IncompleteError, load_reference, score_against
 
     path = Path(method)
     reference = load_reference(split, data_dir)
     try:
         predictions = read_predictions(path, reference.split, reference.landmark_set)
         result = score_against(reference, predictions)
+    except IncompleteError as error:  # here nothing may be missing
+        raise IncompleteError(error.split, error.missing, path, remedy="") from None
     except DataError as error:
-        raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ').replace(ALLOW_MISSING, '.')}") from None
+        raise DataError(error.message, path) from None
     print_doubts(make_console(stderr=True), result, f"{path}: doubt")
     from dgmld_bench.scoring.explanation import Explanation
 

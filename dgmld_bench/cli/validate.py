@@ -80,7 +80,7 @@ def _validate(file: Path, split: str | None) -> dict[str, Any]:
             if wanted:
                 summary += f"; a submission also needs {' and '.join(wanted)}"
     except DataError as error:
-        problems = [str(error).removeprefix(f"{file}: ")]
+        problems = [error.message]
     return {"file": str(file), "valid": not problems, "summary": summary, "problems": problems}
 
 

@@ -102,13 +102,13 @@ def read_point_table(path: Path | str, landmark_set: LandmarkSet, space: str | N
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"{path}: no such file")
+        raise DataError("no such file", path)
     if path.stat().st_size > MAX_BYTES:
-        raise DataError(f"{path}: {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read")
+        raise DataError(f"{path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read", path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save the table as 'CSV UTF-8'") from None
+        raise DataError(f"not UTF-8 text (byte {error.start}); save the table as 'CSV UTF-8'", path) from None
     return parse_point_table(text, landmark_set, space, path)
 
 
@@ -131,9 +131,9 @@ def parse_point_table(
         for row, where in rows:
             reader.add(row if points else layout.with_points(row), where)
     except csv.Error as error:
-        raise DataError(f"{path}: not a CSV file ({error})") from None
+        raise DataError(f"not a CSV file ({error})", path) from None
     if reader.faults:
-        raise DataError(f"{path}" + _listed(reader.faults))
+        raise DataError(_listed(reader.faults), path)
     return PointTable(reader.cases, landmark_set, layout.states_space, reader.spacings_mm)
 
 
@@ -152,7 +152,7 @@ def points_of_case(path: Path, case_id: str, landmark_set: LandmarkSet) -> Annot
     """
     cases = _read_again(path, path.stat().st_mtime_ns, landmark_set).cases if path.is_file() else {}
     if case_id not in cases:
-        raise DataError(f"{path}: no points of case '{case_id}' any more; import the source again")
+        raise DataError(f"no points of case '{case_id}' any more; import the source again", path)
     return {annotator: points.copy() for annotator, points in cases[case_id].items()}
 
 
@@ -201,9 +201,10 @@ class _Layout:
         if faults:
             shown = ",".join(columns[:_MAX_NAMED]) + (f",… ({len(columns)})" if len(columns) > _MAX_NAMED else "")
             raise DataError(
-                f"{path}: columns {shown or 'none'}; expected case,landmark,{','.join(axes)}"
+                f"columns {shown or 'none'}; expected case,landmark,{','.join(axes)}"
                 f"{''.join(f'[,{c}]' for c in sorted(optional))}, or a row per case with "
-                f"{','.join(f'{landmark_set.names[0]}_{a}' for a in axes)},… ({'; '.join(faults)})"
+                f"{','.join(f'{landmark_set.names[0]}_{a}' for a in axes)},… ({'; '.join(faults)})",
+                path,
             )
         return cls(tuple(columns), axes, points)
 
@@ -353,6 +354,6 @@ def _delimiter(text: str) -> str:
 
 def _listed(faults: list[str]) -> str:
     if len(faults) == 1:
-        return f", {faults[0]}"
+        return faults[0]
     more = f"\n  … and {len(faults) - _MAX_FAULTS} more" if len(faults) > _MAX_FAULTS else ""
-    return f": {len(faults)} faults:\n  " + "\n  ".join(faults[:_MAX_FAULTS]) + more
+    return f"{len(faults)} faults:\n  " + "\n  ".join(faults[:_MAX_FAULTS]) + more

@@ -86,14 +86,14 @@ def read_volume(path: Path | str) -> tuple[NDArray, Array]:
         with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
             data = stream.read(n_bytes + _MAX_EXTRA_BYTES)
             if stream.read(1):
-                raise DataError(f"{path}: longer than its header says ({n_bytes:,} bytes); the file is damaged")
+                raise DataError(f"longer than its header says ({n_bytes:,} bytes); the file is damaged", path)
         if len(data) < n_bytes:
-            raise DataError(f"{path}: truncated, {len(data):,} bytes of {n_bytes:,}; get the file again")
+            raise DataError(f"truncated, {len(data):,} bytes of {n_bytes:,}; get the file again", path)
         array = np.asanyarray(type(header_image).from_bytes(data).dataobj)
     except DataError:
         raise
     except _UNREADABLE as error:
-        raise DataError(f"{path}: damaged ({error}); get the file again") from None
+        raise DataError(f"damaged ({error}); get the file again", path) from None
     array = array.reshape(shape)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -113,10 +113,10 @@ def read_labels(path: Path | str) -> NDArray[np.integer[Any]]:
     if array.dtype.kind == "f":
         labels = np.rint(array)
         if array.size and float(np.abs(labels - array).max()) > 1e-3:
-            raise DataError(f"{path}: not a label map, it holds values that are no whole numbers")
+            raise DataError("not a label map, it holds values that are no whole numbers", path)
         array = labels
     if array.size and (array.min() < 0 or array.max() > np.iinfo(np.uint16).max):
-        raise DataError(f"{path}: not a label map, values go from {array.min()} to {array.max()}")
+        raise DataError(f"not a label map, values go from {array.min()} to {array.max()}", path)
     return array.astype(np.uint8 if not array.size or array.max() < 256 else np.uint16)
 
 
@@ -144,7 +144,7 @@ def write_volume(path: Path | str, array: ArrayLike, affine: ArrayLike) -> None:
     try:
         data = nifti_bytes(array, affine)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(str(error), path) from None
     with atomic_write(path) as stream:
         stream.write(data)
 
@@ -214,15 +214,15 @@ def _open(path: Path | str) -> Any:
 
     path = Path(path)
     if not is_volume(path):
-        raise DataError(f"{path}: expected a NIfTI file (.nii or .nii.gz)")
+        raise DataError("expected a NIfTI file (.nii or .nii.gz)", path)
     if not path.is_file():
-        raise DataError(f"{path}: {absence(path)}")
+        raise DataError(absence(path), path)
     try:
         image = nib.load(path)
     except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, *_UNREADABLE) as error:
-        raise DataError(f"{path}: not a readable NIfTI file ({error})") from None
+        raise DataError(f"not a readable NIfTI file ({error})", path) from None
     if not isinstance(image, nib.Nifti1Image):
-        raise DataError(f"{path}: not a NIfTI file")
+        raise DataError("not a NIfTI file", path)
     return image
 
 
@@ -230,20 +230,20 @@ def _geometry(image: Any, path: Path) -> tuple[Array, tuple[int, int, int]]:
     header = image.header
     shape = tuple(int(n) for n in image.shape)
     if len(shape) < 3 or min(shape) < 1 or any(n != 1 for n in shape[3:]):
-        raise DataError(f"{path}: shape {shape}, expected one 3D volume")
+        raise DataError(f"shape {shape}, expected one 3D volume", path)
     if int(np.prod([float(n) for n in shape])) > MAX_VOXELS:
-        raise DataError(f"{path}: shape {shape} is over the limit of {MAX_VOXELS:,} voxels")
+        raise DataError(f"shape {shape} is over the limit of {MAX_VOXELS:,} voxels", path)
     if header.get_data_dtype().kind not in "iuf" or header.get_data_dtype().itemsize > 8:
-        raise DataError(f"{path}: voxels of type {header.get_data_dtype()}, expected plain numbers")
+        raise DataError(f"voxels of type {header.get_data_dtype()}, expected plain numbers", path)
     if int(header["sform_code"]) > 0:
         affine = header.get_sform()
     elif int(header["qform_code"]) > 0:
         try:
             affine = header.get_qform()
         except ValueError as error:
-            raise DataError(f"{path}: qform cannot be used ({error})") from None
+            raise DataError(f"qform cannot be used ({error})", path) from None
     else:
-        raise DataError(f"{path}: neither sform nor qform is set, so nothing says where its voxels are")
+        raise DataError("neither sform nor qform is set, so nothing says where its voxels are", path)
     try:
         unit = header.get_xyzt_units()[0]
     except KeyError:
@@ -253,12 +253,13 @@ def _geometry(image: Any, path: Path) -> tuple[Array, tuple[int, int, int]]:
         plain = geometry.check_affine(affine, 3)
         checked = geometry.check_affine(scale @ affine, 3)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(str(error), path) from None
     longest, as_mm = (float((geometry.voxel_sizes(a) * shape[:3]).max()) for a in (checked, plain))
     if not _LONGEST_MM[0] <= longest <= _LONGEST_MM[1] and _LONGEST_MM[0] <= as_mm <= _LONGEST_MM[1]:
         raise DataError(
-            f"{path}: its header gives lengths in {unit}, so that it would be {longest:,.4g} mm long; in mm it would "
-            f"be {as_mm:,.4g} mm: correct the unit in its header"
+            f"its header gives lengths in {unit}, so that it would be {longest:,.4g} mm long; in mm it would "
+            f"be {as_mm:,.4g} mm: correct the unit in its header",
+            path,
         )
     return checked, shape[:3]  # type: ignore[return-value]
 

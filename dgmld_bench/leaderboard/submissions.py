@@ -140,7 +140,7 @@ def examine(path: Path, root: Path) -> tuple[Predictions | None, list[str]]:
     try:
         predictions = Predictions.load(path, max_bytes=MAX_BYTES)
     except DataError as error:
-        return None, [str(error).removeprefix(f"{path}: ")]
+        return None, [error.message]
     faults = find_problems(predictions)
     stem = path.name.removesuffix(".json")
     if predictions.track != parts[0]:
@@ -202,7 +202,7 @@ def quote_run(file: Path) -> dict[str, Any]:
     """
     run = read_json(file)
     if not isinstance(run, dict):
-        raise DataError(f"{file}: expected a JSON object, got {json_type(run)}")
+        raise DataError(f"expected a JSON object, got {json_type(run)}", file)
     settings, devices = run.get("settings", {}), run.get("devices")
     one = devices[0] if isinstance(devices, list) and len(devices) == 1 else None
     quoted = {

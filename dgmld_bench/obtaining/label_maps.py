@@ -174,9 +174,8 @@ def _derive(
         scheme = numbering if isinstance(numbering, tuple) else _numbering(labels, affine, numbering)
         points = derive.derive_landmarks(labels, affine, scheme)
     except DataError as error:
-        text = str(error)
         hint = "" if numbering else "; say which labels they are with --cerebellum, such as 6 or 5,8"
-        raise DataError(f"{text if str(path) in text else f'{path}: {text}'}{hint}") from None
+        raise DataError(f"{error.message}{hint}", path) from None
     for line in (p for p in markups.landmark_paths(folder, CEREBELLUM) if p.exists()):
         _refuse_work_of_a_person(line, points)
     written = markups.write_landmarks(folder, points, CEREBELLUM, description=markups.MASK_DERIVED)

@@ -418,20 +418,21 @@ class Predictions(BaseModel):
     def from_json(cls, value: Any, path: Path | str) -> Predictions:
         """Check what a predictions file holds; DataError as :meth:`load` says, naming ``path``."""
         if not isinstance(value, dict):
-            raise DataError(f"{path}: expected a JSON object, got {json_type(value)}")
+            raise DataError(f"expected a JSON object, got {json_type(value)}", path)
         if "format" not in value:
             raise DataError(
-                f"{path}: no key 'format'; expected \"format\": {_dump(FORMAT)} "
-                "(a bare file of one split can be scored, but is not complete predictions)"
+                f"no key 'format'; expected \"format\": {_dump(FORMAT)} "
+                "(a bare file of one split can be scored, but is not complete predictions)",
+                path,
             )
         if absent := [key for key in REQUIRED if key not in value]:
-            raise DataError(f"{path}: no key '{absent[0]}'; a predictions file has {', '.join(REQUIRED)}")
+            raise DataError(f"no key '{absent[0]}'; a predictions file has {', '.join(REQUIRED)}", path)
         try:
             return cls(**value)
         except TypeError:
-            raise DataError(f"{path}: keys must be plain names") from None
+            raise DataError("keys must be plain names", path) from None
         except DataError as error:
-            raise DataError(f"{path}: {error}") from None
+            raise DataError(str(error), path) from None
 
 
 def read_predictions(
@@ -474,7 +475,7 @@ def read_predictions(
         table = read_point_table(path, landmark_set, _as_given(space))
         return _bare(path, split, landmark_set, "ras_mm" if table.states_space else space, points_of(table, path))
     if hint := _HINTS.get(path.suffix.lower()):
-        raise DataError(f"{path}: {hint}")
+        raise DataError(hint, path)
     value = read_json(path)
     if isinstance(value, dict) and "format" in value:
         predictions = Predictions.from_json(value, path)
@@ -483,18 +484,19 @@ def read_predictions(
         return predictions
     if not isinstance(value, dict) or not value:
         raise DataError(
-            f"{path}: expected a predictions file, or an object that holds case ids and their points; "
-            f"got {'an empty object' if value == {} else json_type(value)}"
+            "expected a predictions file, or an object that holds case ids and their points; "
+            f"got {'an empty object' if value == {} else json_type(value)}",
+            path,
         )
     names = landmark_set.names
     cases = {}
     for case, points in value.items():
         if isinstance(points, list):
             if len(points) != len(names):
-                raise DataError(f"{path}: case '{case}': expected {len(names)} points, got {len(points)}")
+                raise DataError(f"case '{case}': expected {len(names)} points, got {len(points)}", path)
             points = dict(zip(names, points, strict=True))
         if not isinstance(points, dict):
-            raise DataError(f"{path}: case '{case}': expected a list or an object of points")
+            raise DataError(f"case '{case}': expected a list or an object of points", path)
         cases[case] = points
     return _bare(path, split, landmark_set, space, cases)
 
@@ -508,7 +510,7 @@ def _bare(path: Path, split: Split, landmark_set: LandmarkSet, space: str | None
         name = _short(path.stem)[:64].strip() or "bare file"
         return Predictions(track=track, method=name, backbone="unknown", runs=runs, **optional)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(str(error), path) from None
 
 
 def _of_split(cases: dict[str, Any], split: Split) -> dict[str, Any]:
@@ -531,12 +533,12 @@ def points_of(table: PointTable, path: Path | str) -> dict[str, dict[str, list[f
     cases = {}
     for case, annotators in table.cases.items():
         if set(annotators) != {DEFAULT_ANNOTATOR}:
-            raise DataError(f"{path}: a column 'annotator' belongs to reference points; predictions have none")
+            raise DataError("a column 'annotator' belongs to reference points; predictions have none", path)
         points = annotators[DEFAULT_ANNOTATOR]
         named = zip(table.landmark_set.names, points, strict=True)
         cases[case] = {name: point.tolist() for name, point in named if not np.isnan(point).any()}
     if not cases:
-        raise DataError(f"{path}: the table has no row")
+        raise DataError("the table has no row", path)
     return cases
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,12 +34,24 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 PROTOCOL = 2
-ALLOW_MISSING = ", or pass allow_missing=True to count it as misses."
+_ALLOW = ", or pass allow_missing=True to count it as misses"
 N_SEEDS = 3
 """Runs that the protocol asks for."""
 
 MeanStd = dict[str, float | None]
 """``mean`` and ``std`` over seeds; None where there is none."""
+
+
+class IncompleteError(DataError):
+    """Predictions lack points of a split; ``missing`` says which, a line each."""
+
+    def __init__(self, split: str, missing: Sequence[str], file: Path | None = None, remedy: str = _ALLOW) -> None:
+        shown = "\n  ".join(missing[:10]) + (f"\n  … and {len(missing) - 10} more" if len(missing) > 10 else "")
+        super().__init__(
+            f"predictions for split '{split}' are incomplete:\n  {shown}\nAdd what is missing{remedy}.", file
+        )
+        self.split = split
+        self.missing = missing
 
 
 @dataclass(frozen=True)
@@ -366,10 +378,7 @@ def score_against(
     scored = [name for name, n in reference.counts()["present_per_landmark"].items() if n]
     missing = find_missing(predictions, split, reference.ids, scored)
     if missing and not allow_missing:
-        shown = "\n  ".join(missing[:10]) + (f"\n  … and {len(missing) - 10} more" if len(missing) > 10 else "")
-        raise DataError(
-            f"predictions for split '{split}' are incomplete:\n  {shown}\nAdd what is missing{ALLOW_MISSING}"
-        )
+        raise IncompleteError(split, missing)
     seeds = tuple(predictions.seeds)
     predicted = np.stack([world_landmarks(predictions, reference.cases, seed, split) for seed in seeds])
     errors_mm = metrics.radial_errors(predicted, reference.points) * reference.mm_per_unit[:, None]
