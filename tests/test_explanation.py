@@ -187,3 +187,41 @@ def test_parts_of_other_points_are_not_compared(isbi):
     assert fewer.parts is not None and compare(table, fewer).parts is None
     exact = Explanation(score_against(isbi, moved(isbi, np.array([0.0, 0.0])))).errors
     assert exact.parts is None and compare(table, exact).parts is None
+
+
+def test_a_confidence_that_knows_its_misses_is_told_from_one_that_does_not(isbi):
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(scale=0.3, size=(2, *isbi.points.shape))
+    missed = rng.random(vectors.shape[:3]) < 0.03
+    vectors[missed] += 20.0
+    for knows in (True, False):
+        predictions = moved(isbi, vectors, seeds=(0, 1))
+        for i, seed in enumerate((0, 1)):
+            sure = 0.5 - 0.4 * missed[i] if knows else rng.random(missed[i].shape)
+            for c, case in enumerate(isbi.ids[:100]):  # of the others it says nothing
+                points = predictions.array(seed, "isbi", [case])[0]
+                predictions.add(seed=seed, split="isbi", case=case, landmarks=points, confidence=sure[c])
+        values = explained(isbi, predictions)["confidence"]
+        assert values["points"] == 2 * 100 * 19 and values["misses"] == missed[:, :100].sum()
+        if knows:
+            assert (
+                values["auroc"] == 1.0 and values["risk_coverage"][1]["mre_mm"] < values["risk_coverage"][0]["mre_mm"]
+            )
+        else:
+            low, high = values["auroc_ci95"]
+            assert low < 0.5 < high
+        json.dumps(values, allow_nan=False)
+    assert explained(isbi, moved(isbi, vectors[:1]))["confidence"] is None
+
+
+def test_radii_are_tried_in_domain_beside_another_domain(isbi):
+    rng = np.random.default_rng(6)
+    home = score_against(isbi, moved(isbi, rng.normal(size=isbi.points.shape)))
+    away = score_against(isbi, moved(isbi, rng.normal(size=isbi.points.shape) + np.array([2.0, 0.0])))
+    explanation = Explanation(away)
+    explanation.__dict__.update(calibration=home, at_home=home)
+    conformal = explanation.to_dict()["conformal"]
+    inside = conformal["in_domain"]
+    assert inside["split"] == "isbi" and 89 < inside["covered_percent"]["mean"] < 92
+    assert conformal["covered_percent"]["mean"] < 70
+    assert Explanation(home).at_home is None  # it is at home

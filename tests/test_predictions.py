@@ -4,6 +4,7 @@ import gc
 import json
 import subprocess
 import sys
+import re
 import time
 from pathlib import Path
 
@@ -271,6 +272,44 @@ def test_add_takes_arrays_and_names_and_refuses_what_does_not_fit():
         assert len(str(caught.value)) < 200
     assert list(predictions.run(0).predictions["isbi"]) == ["151", "152"]
     assert predictions.array(0, "isbi", ["152"])[0, 0].tolist() == [1, 2]
+
+
+def test_confidence_is_optional_and_checked(tmp_path):
+    sure = changed()
+    sure["runs"][0]["confidence"] = {"lfc": {"1": {"TCD1": 1, "HDV2": 0.25}}}
+    predictions = load(tmp_path, sure)
+    assert load(tmp_path, predictions.to_json()).runs == predictions.runs
+    found = predictions.confidence(0, "lfc", ["1", "2"])
+    assert found.shape == (2, 6) and found[0, [0, 3]].tolist() == [1, 0.25] and np.isnan(found).sum() == 10
+    renamed, _ = predictions.with_ids("lfc", ["001"])
+    assert renamed.confidence(0, "lfc", ["001"])[0, 0] == 1
+    assert np.isnan(load(tmp_path, EXAMPLE).confidence(0, "lfc", ["1"])).all()
+    assert "confidence" not in load(tmp_path, EXAMPLE).to_json()
+    for values, words in (
+        ({"lfc": {"1": {"TCD1": 1.5}}}, "confidence, split 'lfc', case '1', landmark 'TCD1'"),
+        ({"lfc": {"1": {"TCD1": "high"}}}, "landmark 'TCD1'"),
+        ({"lfc": {"1": {"TCD1": True}}}, "landmark 'TCD1'"),
+        ({"lfc": {"1": {"TCD1": float("nan")}}}, "NaN"),
+        ({"lfc": {"2": {"TCD1": 0.5}}}, "case '2', landmark 'TCD1', of which no point is predicted"),
+        ({"feta": {"1": {"TCD1": 0.5}}}, "split 'feta', case '1'"),
+        (0.5, "'confidence'"),
+    ):
+        sure["runs"][0]["confidence"] = values
+        with pytest.raises(DataError, match=re.escape(words)):
+            load(tmp_path, sure)
+
+
+def test_confidence_is_added_and_replaced_with_its_points():
+    predictions = Predictions(track="phantom", method="m", backbone="b")
+    for case, confidence in (("1", np.full(6, 0.5)), ("2", None), ("3", np.linspace(0, 1, 6))):
+        predictions.add(seed=0, split="phantom-feta", case=case, landmarks=np.zeros((6, 3)), confidence=confidence)
+    found = predictions.confidence(0, "phantom-feta", ["1", "2", "3"])
+    assert found[0].tolist() == [0.5] * 6 and np.isnan(found[1]).all() and found[2, -1] == 1
+    predictions.add(seed=0, split="phantom-feta", case="1", landmarks=np.ones((6, 3)))
+    assert np.isnan(predictions.confidence(0, "phantom-feta", ["1"])).all()
+    for wrong in (np.zeros(5), np.full(6, 2.0), np.full(6, np.nan)):
+        with pytest.raises(DataError, match="confidence"):
+            predictions.add(seed=0, split="phantom-feta", case="1", landmarks=np.ones((6, 3)), confidence=wrong)
 
 
 def test_missing_points_are_named(tmp_path):

@@ -39,6 +39,7 @@ def print_explanation(console: Console, values: dict[str, Any], titles: dict[str
     """
     _parts(console, values, titles)
     _seed_spread(console, values["seed_spread"])
+    _confidence(console, values["confidence"])
     _conformal(console, values["conformal"], titles)
 
 
@@ -90,22 +91,33 @@ def _parts(console: Console, values: dict[str, Any], titles: dict[str, str]) -> 
 
 
 def _seed_spread(console: Console, spread: dict[str, Any] | None) -> None:
-    if spread is None:
-        return
-    table = _table("Mean of the seeds, points with most agreement first", "kept", "MRE, mm", "at best")
-    for row in spread["risk_coverage"]:
+    if spread is not None:
+        _curve(console, spread, "Mean of the seeds, points with most agreement first")
+        n = spread["misses_of_the_mean"]
+        _says(console, spread, f"The seeds' disagreement finds its {n} misses", f"Misses of the mean: {n}")
+
+
+def _confidence(console: Console, confidence: dict[str, Any] | None) -> None:
+    if confidence is not None:
+        _curve(console, confidence, "Points of greatest confidence first")
+        n = confidence["misses"]
+        _says(console, confidence, f"The confidence finds {n} misses", f"Misses: {n}")
+
+
+def _curve(console: Console, doubt: dict[str, Any], title: str) -> None:
+    table = _table(title, "kept", "MRE, mm", "at best")
+    for row in doubt["risk_coverage"]:
         table.add_row(f"{100 * row['coverage']:.0f} %", f"{row['mre_mm']:.3f}", f"{row['mre_mm_at_best']:.3f}")
     console.print()
     print_whole(console, table)
-    if spread["auroc"] is None:
-        console.print(f"Misses of the mean: {spread['misses_of_the_mean']}: nothing to find.")
+
+
+def _says(console: Console, doubt: dict[str, Any], found: str, otherwise: str) -> None:
+    if doubt["auroc"] is None:
+        console.print(f"{otherwise}: nothing to find.")
         return
-    interval = "" if spread["auroc_ci95"] is None else " ({:.2f} … {:.2f})".format(*spread["auroc_ci95"])
-    console.print(
-        f"The seeds' disagreement finds its {spread['misses_of_the_mean']} misses with AUROC "
-        f"{spread['auroc']:.2f}{interval} [dim](0.5 is chance)[/].",
-        soft_wrap=True,
-    )
+    interval = "" if doubt["auroc_ci95"] is None else " ({:.2f} … {:.2f})".format(*doubt["auroc_ci95"])
+    console.print(f"{found} with AUROC {doubt['auroc']:.2f}{interval} [dim](0.5 is chance)[/].", soft_wrap=True)
 
 
 def _conformal(console: Console, conformal: dict[str, Any], titles: dict[str, str]) -> None:
@@ -117,13 +129,19 @@ def _conformal(console: Console, conformal: dict[str, Any], titles: dict[str, st
         table.add_row(titles[landmark], f"{row['radius_mm']:.2f}", f"{row['covered_percent']:.0f}")
     console.print()
     print_whole(console, table)
-    covered = conformal["covered_percent"]
-    interval = "" if covered["ci95"] is None else " ({:.1f} … {:.1f})".format(*covered["ci95"])
+    home = conformal["in_domain"]
+    beside = f", and {_covered(home['covered_percent'])} in domain, on {home['split']}" if home else ""
     console.print(
         f"Radii that promise {conformal['promised_percent']:.0f} % on {conformal['calibrated_on']} "
-        f"({conformal['calibration_cases']} cases) hold {covered['mean']:.1f} %{interval} of the points here.",
+        f"({conformal['calibration_cases']} cases) hold {_covered(conformal['covered_percent'])} of the points here"
+        f"{beside}.",
         soft_wrap=True,
     )
+
+
+def _covered(covered: dict[str, Any]) -> str:
+    interval = "" if covered["ci95"] is None else " ({:.1f} … {:.1f})".format(*covered["ci95"])
+    return f"{covered['mean']:.1f} %{interval}"
 
 
 def _table(title: str, first: str, *headings: str) -> Table:

@@ -19,7 +19,7 @@ from dgmld_bench.scoring.parts_table import PartsTable, over_seeds, parts_table
 from dgmld_bench.scoring.people import AgainstPeople, against_people
 from dgmld_bench.scoring.score import Reference, Score, load_reference, score_against
 from dgmld_bench.scoring.statistics import average_interval
-from dgmld_bench.splits import get_track
+from dgmld_bench.splits import get_split, get_track
 
 Array = NDArray[np.float64]
 
@@ -45,6 +45,15 @@ class Explanation:
     def calibration(self) -> Score | str:
         """The same predictions on the validation split of the track, for conformal radii; or why there is none."""
         return _calibrate(self.score, self.data_dir)
+
+    @cached_property
+    def at_home(self) -> Score | None:
+        """The same predictions on the track's in-domain test, where this split is out of domain and they have it."""
+        if not self.score.reference.split.out_of_domain:
+            return None
+        tests = [t for t in get_track(self.score.predictions.track).tests if not get_split(t).out_of_domain]
+        scores = [_elsewhere(self.score, t, self.data_dir) for t in tests]
+        return next((s for s in scores if isinstance(s, Score)), None)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,7 +92,7 @@ class Explanation:
         return replace(self.score.errors, parts=self.parts, rest_mm=self.rest_mm)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``score --json`` adds: ``parts``, ``people``, ``seed_spread`` and ``conformal``."""
+        """Return what ``score --json`` adds: ``parts``, ``people``, ``seed_spread``, ``confidence``, ``conformal``."""
         landmarks = self.score.reference.landmark_set.names
         return {
             "parts": {"reason": f"fewer than {MIN_CASES} cases, or no error at all"}
@@ -91,6 +100,7 @@ class Explanation:
             else self.parts.to_dict(landmarks),
             "people": self.people and self.people.to_dict(landmarks),
             "seed_spread": self._seed_spread(),
+            "confidence": self._confidence(),
             "conformal": self._conformal(),
         }
 
@@ -102,25 +112,34 @@ class Explanation:
         is_miss = take_apart(middle, self.floor_mm).is_miss[0]
         errors = np.linalg.norm(middle[0], axis=-1)
         doubt = np.where(np.isnan(errors), np.nan, certainty.seed_spread(self.differences_mm))
-        there = ~np.isnan(doubt)
-        if not there.any():
+        if np.isnan(doubt).all():
             return None
-        found = certainty.auroc(doubt[there], is_miss[there])
-        curves = [certainty.risk_coverage(order[there], errors[there]) for order in (doubt, errors)]
         return {
-            "points": int(there.sum()),
+            "points": int((~np.isnan(doubt)).sum()),
             "misses_of_the_mean": int(is_miss.sum()),
-            "auroc": None if np.isnan(found) else float(found),
-            "auroc_ci95": _pair(certainty.auroc_interval(doubt, is_miss)),
-            "median_mm": float(np.median(doubt[there])),
-            "risk_coverage": [
-                {"coverage": coverage, "mre_mm": float(kept), "mre_mm_at_best": float(best)}
-                for coverage, kept, best in zip(certainty.COVERAGES, *curves, strict=True)
-            ],
+            "median_mm": float(np.nanmedian(doubt)),
+            **_found(doubt, is_miss, errors),
+        }
+
+    def _confidence(self) -> dict[str, Any] | None:
+        """Whether the confidence that the predictions carry finds the misses of their own runs; None without any."""
+        score, ids = self.score, self.score.reference.ids
+        split = score.reference.split.name
+        doubt = 1 - np.stack([score.predictions.confidence(seed, split, ids) for seed in score.seeds])
+        doubt[np.isnan(score.errors_mm)] = np.nan
+        if np.isnan(doubt).all():
+            return None
+        is_miss = take_apart(self.differences_mm, self.floor_mm).is_miss & ~np.isnan(doubt)
+        by_case = [np.moveaxis(v, 1, 0).reshape(len(ids), -1) for v in (doubt, is_miss, score.errors_mm)]
+        return {
+            "points": int((~np.isnan(doubt)).sum()),
+            "misses": int(is_miss.sum()),
+            "median": float(1 - np.nanmedian(doubt)),
+            **_found(*by_case),
         }
 
     def _conformal(self) -> dict[str, Any]:
-        """What radii from the validation split are worth on this one."""
+        """What radii from the validation split are worth on this one, and on the source's where this is another."""
         if isinstance(self.calibration, str):
             return {"reason": self.calibration}
         calibrated_on = self.calibration.reference
@@ -128,13 +147,18 @@ class Explanation:
         hits = 100 * certainty.covered(self.score.errors_mm, radii)
         if np.isnan(hits).all():
             return {"reason": f"the {len(calibrated_on.ids)} cases of '{calibrated_on.split.name}' are too few"}
-        per_seed = metrics.mean_radial_error(hits)
         per_landmark = over_seeds(metrics.mean_over_cases(hits))
+        home = self.at_home
         return {
             "promised_percent": 100 * LEVEL,
             "calibrated_on": calibrated_on.split.name,
             "calibration_cases": len(calibrated_on.ids),
-            "covered_percent": _summary(per_seed, hits),
+            "covered_percent": _summary(hits),
+            "in_domain": home
+            and {
+                "split": home.reference.split.name,
+                "covered_percent": _summary(100 * certainty.covered(home.errors_mm, radii)),
+            },
             "radius_mm": float(np.nanmean(radii)),
             "per_landmark": {
                 name: {"radius_mm": float(radius), "covered_percent": float(share)}
@@ -144,6 +168,21 @@ class Explanation:
                 if not np.isnan(radius) and not np.isnan(share)
             },
         }
+
+
+def _found(doubt: Array, is_miss: NDArray[np.bool_], errors_mm: Array) -> dict[str, Any]:
+    """Return what a doubt is worth, ``(case, point)``: does it find the misses, and the greater errors?"""
+    there = ~np.isnan(doubt)
+    found = certainty.auroc(doubt[there], is_miss[there])
+    curves = [certainty.risk_coverage(order[there], errors_mm[there]) for order in (doubt, errors_mm)]
+    return {
+        "auroc": None if np.isnan(found) else float(found),
+        "auroc_ci95": _pair(certainty.auroc_interval(doubt, is_miss)),
+        "risk_coverage": [
+            {"coverage": coverage, "mre_mm": float(kept), "mre_mm_at_best": float(best)}
+            for coverage, kept, best in zip(certainty.COVERAGES, *curves, strict=True)
+        ],
+    }
 
 
 def in_directions(reference: Reference, vectors: Array) -> Array:
@@ -168,16 +207,21 @@ def _calibrate(score: Score, data_dir: Path | str | None) -> Score | str:
     validation = get_track(score.predictions.track).validation
     if score.reference.split.name == validation:
         return "radii come from this split: its own coverage says nothing"
-    if validation not in score.predictions.splits:
-        return f"the predictions hold nothing for '{validation}'"
+    return _elsewhere(score, validation, data_dir)
+
+
+def _elsewhere(score: Score, split: str, data_dir: Path | str | None) -> Score | str:
+    """Return the score of the same predictions, the same runs, on another split; or why there is none."""
+    if split not in score.predictions.splits:
+        return f"the predictions hold nothing for '{split}'"
     try:
-        reference: Reference = load_reference(validation, data_dir)
-        return score_against(reference, score.predictions, allow_missing=True)
+        return score_against(load_reference(split, data_dir), score.predictions, allow_missing=True)
     except DataError as error:
         return str(error)
 
 
-def _summary(per_seed: Array, values: Array) -> dict[str, Any]:
+def _summary(values: Array) -> dict[str, Any]:
+    per_seed = metrics.mean_radial_error(values)
     per_seed = per_seed[~np.isnan(per_seed)]
     return {
         "mean": float(per_seed.mean()),

@@ -103,10 +103,12 @@ _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _Point = Annotated[list[_Number], Field(min_length=2, max_length=3)]
 _Landmarks = Annotated[dict[_Name, _Point], Field(max_length=64)]
 _Cases = Annotated[dict[_Name, _Landmarks], Field(max_length=10_000)]
+_Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+_Confidences = Annotated[dict[_Name, Annotated[dict[_Name, _Share], Field(max_length=64)]], Field(max_length=10_000)]
 
 
 class Run(BaseModel):
-    """One trained model: a seed and its predictions, split -> case -> landmark -> point."""
+    """One trained model: a seed, its predictions, and how sure it is of them where it says so."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -114,6 +116,10 @@ class Run(BaseModel):
     predictions: Annotated[
         dict[_Name, _Cases], Field(max_length=32, description="split -> case -> landmark -> coordinates")
     ]
+    confidence: Annotated[
+        dict[_Name, _Confidences] | None,
+        Field(max_length=32, description="Optional, of any points: split -> case -> landmark -> 0 to 1 (sure)."),
+    ] = None
 
 
 class Predictions(BaseModel):
@@ -202,6 +208,14 @@ class Predictions(BaseModel):
                     )
                 for case, points in cases.items():
                     self._check_points(points, known, dimension, f"seed {run.seed}, split '{split}', case '{case}'")
+            for split, confidences in (run.confidence or {}).items():
+                for case, values in confidences.items():
+                    predicted = run.predictions.get(split, {}).get(case, {})
+                    if strange := next((name for name in values if name not in predicted), None):
+                        raise ValueError(
+                            f"seed {run.seed}: confidence for split '{split}', case '{case}', landmark '{strange}', "
+                            "of which no point is predicted"
+                        )
         return self
 
     def _check_points(self, points: Mapping[str, Sequence[float]], known: set[str], dimension: int, where: str) -> None:
@@ -236,7 +250,15 @@ class Predictions(BaseModel):
                 return run
         raise DataError(f"no run with seed {seed}; there are {self.seeds}")
 
-    def add(self, *, seed: int, split: str, case: str, landmarks: ArrayLike | Mapping[str, ArrayLike]) -> None:
+    def add(
+        self,
+        *,
+        seed: int,
+        split: str,
+        case: str,
+        landmarks: ArrayLike | Mapping[str, ArrayLike],
+        confidence: ArrayLike | None = None,
+    ) -> None:
         """Add one case's predicted points; a case added again is replaced.
 
         Parameters
@@ -246,6 +268,8 @@ class Predictions(BaseModel):
         split, case : str
         landmarks : array, shape (landmark, axis), or mapping of names to points
             In the space of these predictions, in the order of the landmark set.
+        confidence : array, shape (landmark,), optional
+            How sure the model is of each point, 0 to 1.
 
         Raises
         ------
@@ -263,6 +287,7 @@ class Predictions(BaseModel):
                     f"({len(names)}, {self.landmark_set.dimension}), got {array.shape}"
                 )
             points = dict(zip(names, array.tolist(), strict=True))
+        said = {} if confidence is None else {"confidence": {split: {str(case): self._named(confidence)}}}
         checked = Predictions(
             track=self.track,
             method=self.method,
@@ -272,14 +297,27 @@ class Predictions(BaseModel):
                 {
                     "seed": seed if isinstance(seed, bool) else operator.index(seed),
                     "predictions": {split: {str(case): points}},
+                    **said,
                 }
             ],
         ).runs[0]
         for run in self.runs:
             if run.seed == checked.seed:
                 run.predictions.setdefault(split, {})[str(case)] = checked.predictions[split][str(case)]
+                if run.confidence is not None:
+                    run.confidence.get(split, {}).pop(str(case), None)
+                if checked.confidence is not None:
+                    run.confidence = run.confidence or {}
+                    run.confidence.setdefault(split, {}).update(checked.confidence[split])
                 return
         self.runs.append(checked)
+
+    def _named(self, values: ArrayLike) -> dict[str, float]:
+        """Return one number per landmark by name; DataError for another shape."""
+        array, names = np.asarray(values, dtype=np.float64), self.landmark_set.names
+        if array.shape != (len(names),):
+            raise DataError(f"confidence must have shape ({len(names)},), got {array.shape}")
+        return dict(zip(names, array.tolist(), strict=True))
 
     @classmethod
     def from_frame(
@@ -359,13 +397,15 @@ class Predictions(BaseModel):
             renamed |= match.renamed
         if not renamed:
             return self, {}
+
+        def of_cases(splits: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+            return {**splits, split: {renamed.get(c, c): value for c, value in splits.get(split, {}).items()}}
+
         runs = [
             run.model_copy(
                 update={
-                    "predictions": {
-                        **run.predictions,
-                        split: {renamed.get(c, c): p for c, p in run.predictions.get(split, {}).items()},
-                    }
+                    "predictions": of_cases(run.predictions),
+                    "confidence": run.confidence and of_cases(run.confidence),
                 }
             )
             for run in self.runs
@@ -380,6 +420,12 @@ class Predictions(BaseModel):
         rows = [[points.get(n, blank) for n in names] for points in (cases.get(i, nothing) for i in ids)]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(names), dimension)
 
+    def confidence(self, seed: int, split: str, ids: Iterable[str]) -> Array:
+        """Return how sure a run is of its points, ``(case, landmark)``; NaN where it does not say."""
+        names, cases = self.landmark_set.names, (self.run(seed).confidence or {}).get(split, {})
+        rows = [[cases.get(i, {}).get(n, np.nan) for n in names] for i in ids]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
+
     def to_json(self) -> str:
         """Return the file's text: fixed key order, cases in order of id, one line per case, ends in a newline."""
         value = self.model_dump(exclude_none=True, exclude={"runs"})
@@ -388,14 +434,10 @@ class Predictions(BaseModel):
         names = self.landmark_set.names
         runs = []
         for run in self.runs:
-            splits = []
-            for split, cases in run.predictions.items():
-                lines = [
-                    f"    {_dump(case)}: {_dump({n: cases[case][n] for n in names if n in cases[case]})}"
-                    for case in sorted(cases, key=case_sort_key)
-                ]
-                splits.append(f"   {_dump(split)}: {{\n" + ",\n".join(lines) + "\n   }")
-            runs.append(f'  {{"seed": {run.seed}, "predictions": {{\n' + ",\n".join(splits) + "\n  }}")
+            keys = [f'"predictions": {_by_case(run.predictions, names)}']
+            if run.confidence:
+                keys.append(f'"confidence": {_by_case(run.confidence, names)}')
+            runs.append(f'  {{"seed": {run.seed}, {", ".join(keys)}}}')
         body = ' "runs": [\n' + ",\n".join(runs) + "\n ]"
         return "{\n" + ",\n".join([*head, body]) + "\n}\n"
 
@@ -583,6 +625,18 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+def _by_case(splits: Mapping[str, Mapping[str, Mapping[str, Any]]], names: Sequence[str]) -> str:
+    """Return split -> case -> landmark -> value as text, one line per case, in order of id and landmark."""
+    blocks = []
+    for split, cases in splits.items():
+        lines = [
+            f"    {_dump(case)}: {_dump({n: cases[case][n] for n in names if n in cases[case]})}"
+            for case in sorted(cases, key=case_sort_key)
+        ]
+        blocks.append(f"   {_dump(split)}: {{\n" + ",\n".join(lines) + "\n   }")
+    return "{\n" + ",\n".join(blocks) + "\n  }"
+
+
 def _floats(point: ArrayLike) -> list[float]:
     return np.asarray(point, dtype=np.float64).ravel().tolist()
 
@@ -604,7 +658,8 @@ def _explain(error: ValidationError, values: Mapping[str, Any], at_least: str) -
         seed = run.get("seed") if isinstance(run, dict) else None
         words.append(f"run {place[1]}" + (f" (seed {seed})" if isinstance(seed, int) else ""))
         place = place[2:]
-        if place[:1] == ["predictions"] and len(place) > 1:
+        if place[:1] in (["predictions"], ["confidence"]) and len(place) > 1:
+            words += [place[0]] if place[0] == "confidence" else []
             labels = ("split", "case", "landmark", "coordinate")
             named = [p for p in place[1:] if p != "[key]"]
             words += [f"{label} '{_short(p)}'" for label, p in zip(labels, named, strict=False)]
