@@ -108,6 +108,7 @@ def test_scoring_never_imports_torch(perfect, brains):
         (["score", "PREDS", "--split", "lfc", "--space", "ras"], 2, "did you mean 'ras_mm'"),
         (["score", "PREDS", "--split", "lfc", "--csv", "."], 1, "error: .: "),
         (["compare", "PREDS", "none.json", "--split", "lfc"], 1, "no such file"),
+        (["score", "PREDS", "--split", "lfc", "--by", "age"], 2, "cannot be"),
         (["show", "99", "--split", "lfc"], 2, "no case '99'"),
         (["validate", "none.json"], 1, "no such file"),
     ],

@@ -2,9 +2,9 @@
 
 import gc
 import json
+import re
 import subprocess
 import sys
-import re
 import time
 from pathlib import Path
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dgmld_bench.scoring.comparison import Comparison
     from dgmld_bench.scoring.errors_table import ErrorsTable
+    from dgmld_bench.scoring.groups import DifferenceByGroup
     from dgmld_bench.scoring.statistics import PairedDifference
     from dgmld_bench.splits import Split
 
@@ -32,6 +33,13 @@ def compare(
     ],
     b: Annotated[str, typer.Argument(help="The second method.", show_default=False)],
     split: Annotated[str, typer.Option(help="The split to compare on, for example feta.", show_default=False)],
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="The difference by centre, device, age or pathology too, and whether it depends on the group.",
+            show_default=False,
+        ),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the paired errors into this PNG.", show_default=False)] = None,
     root: Annotated[Path, typer.Option("--root", help="The repository, for names on the board.")] = Path(),
     json: JsonPath = None,
@@ -66,15 +74,31 @@ def compare(
 
         spread = board_spread(root, split)
     result = compare_methods(first, second, spread)
-    emit_json(result.to_dict(), json)
+    grouped = None if by is None else _by(result, by, split, data_dir)
+    emit_json({**result.to_dict(), **({} if grouped is None else {"by": grouped.to_dict()})}, json)
     if plot is not None:
         from dgmld_bench.drawing import save_figure
 
         save_figure(draw_comparison(result), plot)
     if str(json) != "-":
         _print(result, find_split(split, data_dir))
+        if grouped is not None:
+            from dgmld_bench.cli.grouped import print_difference_by_group
+
+            print_difference_by_group(make_console(), grouped)
         if plot is not None:
             echo(f"wrote {plot}")
+
+
+def _by(result: Comparison, by: str, split: str, data_dir: Path | None) -> DifferenceByGroup:
+    """Return the difference by group; what a case belongs to is known where the split is on disk."""
+    from dgmld_bench.scoring.groups import difference_by_group, group_cases
+    from dgmld_bench.splits import load_split
+
+    cases = load_split(split, data_dir=data_dir)
+    there = set(result.a.cases)
+    grouping = group_cases((case for case in cases if case.id in there), by, cases.split)
+    return difference_by_group(result.a, result.b, grouping)
 
 
 def _is_row(method: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
+    from dgmld_bench.scoring.groups import ByGroup
     from dgmld_bench.scoring.score import MeanStd, Score
 
 
@@ -57,6 +58,10 @@ def score(
             help="Take the errors apart: offset, spread and misses, people beside them, what the seeds know of them.",
         ),
     ] = False,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Errors by group of cases too: centre, device, age or pathology.", show_default=False),
+    ] = None,
     json: JsonPath = None,
     csv: Annotated[
         Path | None, typer.Option(help="Write every radial error to a CSV file.", show_default=False)
@@ -76,6 +81,8 @@ def score(
         dgmld-bench score points.json --split lfc --space lps_mm
 
         dgmld-bench score preds.json --split isbi --explain
+
+        dgmld-bench score preds.json --split phantom-feta --by pathology
 
     A doubt is printed where another reading of the numbers fits the reference far better: another space or order of
     coordinates, exchanged landmarks, pixels of a reduced film. --read-as applies it; nothing else does.
@@ -97,18 +104,25 @@ def score(
         from dgmld_bench.files import write_text
 
         write_text(csv, result.to_frame().to_csv(index=False, lineterminator="\n"))
-    emit_explained(result, explain, json, data_dir)
+    emit_explained(result, explain, json, data_dir, by)
 
 
-def emit_explained(result: Score, explain: bool, json: Path | None, data_dir: Path | None) -> None:
-    """Write and print a score and its explanation: all of it for ``--json`` and ``--explain``, else one line."""
+def emit_explained(
+    result: Score, explain: bool, json: Path | None, data_dir: Path | None, by: str | None = None
+) -> None:
+    """Write and print a score and its explanation: all of it for ``--json`` and ``--explain``, else one line.
+
+    Errors by group are printed where ``by`` names a grouping, and written for every grouping of the cases.
+    """
     from dgmld_bench.cli.explained import print_explanation, print_short
     from dgmld_bench.scoring.explanation import Explanation
 
+    grouped = None if by is None else _by(result, by)
     explanation = Explanation(result, data_dir)
     if explain or json is not None:
         values = explanation.to_dict()
-        emit_json({**result.to_dict(), **values}, json)
+        if json is not None:
+            emit_json({**result.to_dict(), **values, "groups": _all_groups(result)}, json)
     if str(json) == "-":
         return
     console = make_console()
@@ -118,6 +132,25 @@ def emit_explained(result: Score, explain: bool, json: Path | None, data_dir: Pa
         print_explanation(console, values, dict(zip(landmark_set.names, landmark_set.titles, strict=True)))
     else:
         print_short(console, explanation)
+    if grouped is not None:
+        from dgmld_bench.cli.grouped import print_groups
+
+        print_groups(console, grouped)
+
+
+def _by(result: Score, by: str) -> ByGroup:
+    from dgmld_bench.scoring.groups import by_group, group_cases
+
+    reference = result.reference
+    return by_group(result.errors, group_cases(reference.cases.values(), by, reference.split))
+
+
+def _all_groups(result: Score) -> dict[str, Any]:
+    """Return errors by every grouping that parts the cases."""
+    from dgmld_bench.scoring.groups import by_group, groupings
+
+    found = groupings(result.reference.cases.values(), result.reference.split)
+    return {grouping.by: by_group(result.errors, grouping).to_dict() for grouping in found}
 
 
 def _print(result: Score, console: Console) -> None:

@@ -130,12 +130,15 @@ class Explanation:
         if np.isnan(doubt).all():
             return None
         is_miss = take_apart(self.differences_mm, self.floor_mm).is_miss & ~np.isnan(doubt)
-        by_case = [np.moveaxis(v, 1, 0).reshape(len(ids), -1) for v in (doubt, is_miss, score.errors_mm)]
+
+        def by_case(values: NDArray[Any]) -> NDArray[Any]:  # (case, point of any run)
+            return np.moveaxis(values, 1, 0).reshape(len(ids), -1)
+
         return {
             "points": int((~np.isnan(doubt)).sum()),
             "misses": int(is_miss.sum()),
             "median": float(1 - np.nanmedian(doubt)),
-            **_found(*by_case),
+            **_found(by_case(doubt), by_case(is_miss), by_case(score.errors_mm)),
         }
 
     def _conformal(self) -> dict[str, Any]:
