@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 _STACKED = frozenset({"Mn", "Me"})
@@ -147,3 +148,28 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min" if seconds >= 60 else "< 1 min"
+
+
+def yaml_lines(value: Any, indent: str = "") -> Iterator[str]:
+    """Yield dictionaries, lists and scalars as YAML; scalars are JSON, which YAML contains.
+
+    >>> print("\\n".join(yaml_lines({"a": [{"b": 1, "c": "x: y"}], "d": []})))
+    a:
+    - b: 1
+      c: "x: y"
+    d: []
+    """
+    import json
+
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(inner, dict | list) and inner:
+                yield f"{indent}{key}:"
+                yield from yaml_lines(inner, indent + ("" if isinstance(inner, list) else "  "))
+            else:
+                yield f"{indent}{key}: {json.dumps(inner, ensure_ascii=False)}"
+    else:
+        for item in value:
+            first, *rest = yaml_lines(item, indent + "  ") if isinstance(item, dict) else [json.dumps(item)]
+            yield f"{indent}- {first.strip()}"
+            yield from rest

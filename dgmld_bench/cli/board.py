@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     board.command("check")(check)
     board.command("serve")(serve)
     board.command("review")(review)
+    board.command("export")(export)
     app.command()(submit)
     app.add_typer(board, name="leaderboard")
 
@@ -129,6 +130,22 @@ def review(
         echo(text)
     if found.faults:
         raise typer.Exit(1)
+
+
+def export(
+    out: Annotated[Path, typer.Argument(help="A folder that does not exist or is empty.", show_default=False)],
+    hub_id: Annotated[str, typer.Option(help="OWNER/NAME of the data set on the hub.", show_default=False)],
+    root: Root = Path(),
+) -> None:
+    """Write the board as a data set for the Hugging Face hub: results, errors, submissions, card. Sends nothing.
+
+    dgmld-bench leaderboard export build/board --hub-id me/dgmld-bench-leaderboard
+    """
+    from dgmld_bench.leaderboard.hub import export_board
+
+    _check_root(root)
+    export_board(root, out, hub_id)
+    echo(f"wrote {out}\n\nTo publish it:\n  hf upload {hub_id} {out} --repo-type dataset")
 
 
 def submit(

@@ -1,10 +1,11 @@
-"""Croissant metadata per source (http://mlcommons.org/croissant/1.0): what a search engine for data sets reads.
+"""Croissant metadata per source (http://mlcommons.org/croissant/1.1): what a search engine for data sets reads.
 
 The record sets say which splits and which landmarks there are, and hold no data of any case.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dgmld_bench.export.card import Statistics, describe_range
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
     from dgmld_bench.landmarks import LandmarkSet
     from dgmld_bench.sources.base import Source
 
-CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
+CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
+RESPONSIBLE_AI = "http://mlcommons.org/croissant/RAI/1.0"
 _TERMS = (
-    "citeAs column conformsTo extract field fileObject fileProperty fileSet format includes isLiveDataset jsonPath key "
-    "md5 parentField path recordSet references regex repeated replace samplingRate separator source subField transform "
-    "equivalentProperty"
+    "arrayShape citeAs column conformsTo containedIn extract field fileObject fileProperty fileSet format includes "
+    "isArray isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate "
+    "separator source subField transform equivalentProperty"
 )
 CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -34,8 +36,17 @@ CONTEXT: dict[str, Any] = {
     "conformsTo": "dct:conformsTo",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "description": {"@container": "@language"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
+    "name": {"@container": "@language"},
 }
+
+_ANNOTATION = {
+    "expert": "Landmarks were set by experts; where several set a point, the reference is their mean.",
+    "mask-derived": "Landmarks are derived from segmentation masks by `dgmld-bench`, not set by an expert.",
+    "simulated": "Landmarks are exact by construction: image and landmarks are generated together.",
+}
+_TOOLS = {"mask-derived": "dgmld-bench derive-landmarks", "simulated": "dgmld-bench download phantom"}
 
 
 def croissant(source: Source, statistics: Statistics) -> dict[str, Any]:
@@ -51,7 +62,7 @@ def croissant(source: Source, statistics: Statistics) -> dict[str, Any]:
     value: dict[str, Any] = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
-        "conformsTo": CONFORMS_TO,
+        "conformsTo": [CONFORMS_TO, RESPONSIBLE_AI],
         "name": f"dgmld-bench-{source.name}",
         "description": f"{source.title}. {source.how_to_get}",
         "license": source.licence,
@@ -64,11 +75,34 @@ def croissant(source: Source, statistics: Statistics) -> dict[str, Any]:
         value["url"] = source.url
     if source.papers:
         value["citeAs"] = " ".join(source.papers)
-    if source.cautions:
-        value["rai:dataLimitations"] = list(source.cautions)
+    value |= responsible_ai([source], splits)
     value["distribution"] = _distribution(source)
     value["recordSet"] = [_splits(splits, statistics), _landmarks(get_track(splits[0].track).landmarks)]
     return value
+
+
+def responsible_ai(sources: Sequence[Source], splits: Sequence[Split]) -> dict[str, Any]:
+    """Return the responsible-AI fields that follow from sources and splits."""
+    kinds = list(dict.fromkeys(split.reference for split in splits))
+    centres = ", ".join(dict.fromkeys(split.centre for split in splits))
+    value: dict[str, Any] = {
+        "rai:dataAnnotationProtocol": [_ANNOTATION[kind] for kind in kinds],
+        "rai:dataPreprocessingProtocol": [
+            "Points are scored in world millimetres (3D) or pixels of the original film times its pixel size (2D); "
+            "nothing is resampled before."
+        ],
+        "rai:dataLimitations": [caution for source in sources for caution in source.cautions],
+        "rai:dataBiases": [
+            f"Few centres ({centres}), each with its own devices, patients and way to place a point: a result on them "
+            "says nothing certain of another one."
+        ],
+        "rai:dataUseCases": [
+            "Comparing landmark detectors on centres that they were not trained on. Not for decisions about patients."
+        ],
+    }
+    if tools := [_TOOLS[kind] for kind in kinds if kind in _TOOLS]:
+        value["rai:machineAnnotationTools"] = tools
+    return {key: entry for key, entry in value.items() if entry}
 
 
 def _distribution(source: Source) -> list[dict[str, Any]]:

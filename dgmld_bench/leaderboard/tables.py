@@ -56,7 +56,7 @@ def results_csv(board: Board) -> str:
 
 
 def _named(track: TrackBoard, split: SplitBoard, row: Row) -> dict[str, str | int]:
-    named = (track.track.name, split.split.name, row.kind, row.id, _cell(row.method), _cell(row.backbone))
+    named = (track.track.name, split.split.name, row.kind, row.id, text_cell(row.method), text_cell(row.backbone))
     line: dict[str, str | int] = dict(zip(_NAMED, (*named, row.selection or "", len(row.seeds) or ""), strict=True))
     if row.rank:
         line |= zip(_RANKED, (row.rank.rank, row.rank.low, row.rank.high, row.rank.group or ""), strict=True)
@@ -94,7 +94,7 @@ def _pair(mean: str, std: str, value: Value | None) -> dict[str, float]:
     return line if value.std is None else {**line, std: round(value.std, DIGITS)}
 
 
-def _cell(text: str) -> str:
+def text_cell(text: str) -> str:
     """Return a stranger's text so that no spreadsheet takes it for a formula."""
     plain = clean(text, 64)
     return f"'{plain}" if plain[:1] in "=+-@" else plain
