@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmld_bench import geometry
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write
 from dgmld_bench.geometry import NetworkGrid, voxel_sizes
-from dgmld_bench.scoring.metrics import radial_errors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +80,7 @@ def draw_case(
     figure = draw(case, reference, prediction)
     title = f"{case.split} · case {case.id}" + (f" · {case.centre}" if case.centre else "")
     if reference is not None and prediction is not None:
-        errors = radial_errors(prediction, reference) * case.mm_per_unit
+        errors = geometry.distances(prediction, reference) * case.mm_per_unit
         if not np.isnan(errors).all():
             title += f" · mean radial error {np.nanmean(errors):.2f} mm"
     figure.suptitle(title + (f"\n{subtitle}" if subtitle else ""), color="white", fontsize=11)
@@ -191,7 +191,7 @@ def _draw_film(case: Drawable, reference: Array | None, prediction: Array | None
     if len(axes[0].collections):
         _legend(axes[0])
     if reference is not None and prediction is not None:
-        errors_mm = radial_errors(prediction, reference) * case.mm_per_unit
+        errors_mm = geometry.distances(prediction, reference) * case.mm_per_unit
         rows = np.arange(len(errors_mm))
         axes[1].barh(rows, np.nan_to_num(errors_mm), color=PREDICTION_COLOUR, height=0.7)
         titles = [

@@ -148,6 +148,12 @@ def voxel_sizes(affine: ArrayLike) -> Array:
     return np.asarray(np.linalg.norm(np.asarray(affine, dtype=np.float64)[:-1, :-1], axis=0))
 
 
+def distances(a: ArrayLike, b: ArrayLike) -> Array:
+    """Return how far points ``(..., axis)`` are from each other, ``(...)``, in the units of their coordinates."""
+    difference = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", difference, difference)))
+
+
 def beyond_edges(points: ArrayLike, affine: ArrayLike, shape: Sequence[int]) -> Array:
     """Return how far points lie beyond the outer edges of an image's voxels or pixels, in steps along each array axis.
 

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def imported(tree: ast.AST, known: set[str]) -> Iterator[str]:
             yield from filter(re.compile("".join(parts)).fullmatch, known)
 
 
+@cache
 def imports(root: Path) -> dict[str, set[str]]:
     """Return which modules each module imports."""
     files = modules(root)
@@ -54,6 +56,25 @@ def test_no_module_imports_one_that_imports_it_at_any_depth() -> None:
         list(TopologicalSorter(imports(ROOT)).static_order())
     except CycleError as error:
         raise AssertionError(f"imports go in a circle: {' <- '.join(error.args[1])}") from None
+
+
+def test_imports_follow_the_list_in_contributing() -> None:
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = text[text.index("`errors`") : text.index("; then `baselines/`")]
+    level = {name: n for n, layer in enumerate(listed.split("·")) for name in re.findall(r"`(\w+)/?`", layer)}
+    files = modules(ROOT)
+    parts = {name: name.split(".")[1] for name in files if re.match(r"dgmld_bench\.(?!version|__main__)", name)}
+    assert set(level) == set(parts.values())
+    targets = imports(ROOT)
+    back = [(m, t) for m in parts for t in targets[m] & set(parts) if level[parts[t]] > level[parts[m]]]
+    assert not back
+    assert not [m for m in parts if any(target.startswith("baselines") for target in targets[m])]
+
+
+def test_each_folder_says_what_lives_in_it_and_what_it_imports() -> None:
+    for place in sorted((ROOT / "dgmld_bench").glob("*/__init__.py")):
+        said = ast.get_docstring(ast.parse(place.read_text(encoding="utf-8")))
+        assert said and len(said.splitlines()) >= 3 and re.search(r"\bimports?\b", said), place
 
 
 SOURCE_FILE = '''

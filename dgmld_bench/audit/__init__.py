@@ -2,7 +2,8 @@
 
 Each check is a module that takes the :class:`~dgmld_bench.audit.observe.Observation` of every case and returns
 :class:`~dgmld_bench.audit.findings.Finding` objects. Observing a case reads its image once and keeps a thumbnail of it,
-so memory does not grow with the size of the images.
+so memory does not grow with the size of the images. It imports splits, scoring and what they stand on; only the command
+line imports it.
 """
 
 from __future__ import annotations

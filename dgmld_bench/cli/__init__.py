@@ -1,4 +1,7 @@
-"""The command line: one module per family of commands, thin. Heavy imports stay inside the commands."""
+"""The command line: one module per family of commands, thin: they parse, call and print.
+
+It may import everything, what is heavy only inside the commands; of the benchmark nothing imports it.
+"""
 
 from __future__ import annotations
 

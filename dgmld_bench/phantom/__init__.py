@@ -1,7 +1,7 @@
 """The phantom: simulated fetal heads of three simulated centres, each a pure function of its split and number.
 
 Landmarks are points of the analytic shapes taken through the same transformation as the shapes; nothing is read off
-voxels. It is simulated: no conclusion about patients follows from it.
+voxels. It is simulated: no conclusion about patients follows from it. It imports geometry, and knows no file.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dgmld_bench import geometry
+
 Array = NDArray[np.float64]
 
 SDR_THRESHOLDS_MM = (2.0, 2.5, 3.0, 4.0)
@@ -34,8 +36,7 @@ def radial_errors(predicted: ArrayLike, reference: ArrayLike) -> Array:
     >>> radial_errors([[3.0, 4.0]], [[0.0, 0.0]])
     array([5.])
     """
-    difference = np.asarray(predicted, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
-    return np.sqrt(np.einsum("...i,...i->...", difference, difference))
+    return geometry.distances(predicted, reference)
 
 
 def mean_of_present(values: ArrayLike, axis: int | tuple[int, ...]) -> Array:
