@@ -26,7 +26,7 @@ from baselines.common.networks.blocks import parameter_groups
 from baselines.common.prepare import FULL_SCALE, PreparedCase
 from baselines.common.recipe import Settings
 from baselines.common.runtime import Runtime, training_precision
-from baselines.common.stack import Stack, compact
+from baselines.common.stack import Stack, compact, has_room
 from dgmld_bench.geometry import NetworkGrid
 from dgmld_bench.splits import get_track
 
@@ -51,6 +51,12 @@ def test_a_stack_of_mixed_arrays_loses_nothing() -> None:
     assert [a.dtype for a in arrays] == [np.uint8, np.float32]
     for resident in (False, True):
         assert Stack(arrays, CPU, resident=resident).images([0, 1])[:, 0].tolist() == [[0, 255], [0.5, 1]]
+
+
+def test_a_set_is_kept_on_a_gpu_that_has_four_times_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (40, 1000))
+    assert has_room(10, torch.device("cuda")) and not has_room(11, torch.device("cuda"))
+    assert not has_room(0, CPU)
 
 
 def nothing_prepared(preset: Any, landmarks: int, count: int = 4) -> TrainingSet:

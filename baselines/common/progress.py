@@ -13,6 +13,7 @@ from rich.table import Column
 from dgmld_bench.terminal import make_console, steps_of
 
 if TYPE_CHECKING:
+    from baselines.common.recipe import Settings
     from baselines.common.trainer import Epoch
 
 console = make_console(stderr=True)
@@ -86,3 +87,23 @@ class StageProgress:
         if self._task is None:
             self._task = self.progress.add_task(self.title, total=self.epochs, note="")
         return self._task
+
+
+class TrainingProgress:
+    """The stages of one training, each as :class:`StageProgress` shows it."""
+
+    def __init__(self, progress: Progress, settings: Settings, title: str) -> None:
+        pretraining = settings.method.pretraining_for(settings.preset.dimension)
+        remark = pretraining.remark if pretraining else ""
+        self._stages = {
+            "pretrain": StageProgress(progress, f"{title} · pretrain", settings.preset.pretrain_epochs, remark),
+            "finetune": StageProgress(progress, f"{title} · finetune", settings.epochs),
+        }
+
+    def on_step(self, stage: str, epoch: int, done: int, steps: int) -> None:
+        """Show that ``done`` of the steps of an epoch are done."""
+        self._stages[stage].on_step(epoch, done, steps)
+
+    def on_epoch(self, stage: str, epoch: Epoch) -> None:
+        """Show what an epoch came to."""
+        self._stages[stage].on_epoch(epoch)

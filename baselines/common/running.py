@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from baselines.common.config import Precision, Preset, get_preset
 from baselines.common.method import Method
-from baselines.common.progress import StageProgress, console, make_progress, preparing
+from baselines.common.progress import TrainingProgress, console, make_progress, preparing
 from baselines.common.versions import require_training, versions
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import atomic_write, read_json, write_json
@@ -224,28 +224,17 @@ def _train(
     from baselines.common.plots import draw_training
     from baselines.common.recipe import train_seed
 
-    title = f"{settings.method.name} · seed {seed}"
-    pretraining = settings.method.pretraining_for(settings.preset.dimension)
-    stages = {
-        "pretrain": StageProgress(
-            progress,
-            f"{title} · pretrain",
-            settings.preset.pretrain_epochs,
-            remark=pretraining.remark if pretraining else "",
-        ),
-        "finetune": StageProgress(progress, f"{title} · finetune", settings.epochs),
-    }
+    shown = TrainingProgress(progress, settings, f"{settings.method.name} · seed {seed}")
     log: list[tuple[str, Epoch]] = []
 
     def on_epoch(stage: str, epoch: Epoch) -> None:
-        stages[stage].on_epoch(epoch)
+        shown.on_epoch(stage, epoch)
         log.append((stage, epoch))
         write_log(place / "log.csv", log)
 
-    def on_step(stage: str, epoch: int, done: int, steps: int) -> None:
-        stages[stage].on_step(epoch, done, steps)
-
-    network, record = train_seed(settings, seed, *data, place, boundary=boundary, on_epoch=on_epoch, on_step=on_step)
+    network, record = train_seed(
+        settings, seed, *data, place, boundary=boundary, on_epoch=on_epoch, on_step=shown.on_step
+    )
     draw_training(record, place / "curve.png", title=f"{settings.method.name} · {settings.backbone} · seed {seed}")
     return network
 

@@ -13,10 +13,9 @@ from baselines.common.config import Preset
 from baselines.common.data import TrainingSet
 from baselines.common.method import Method
 from baselines.common.predicting import load_network
+from baselines.common.progress import TrainingProgress, make_progress
 from baselines.common.recipe import Settings, claim, train_seed
 from baselines.common.runtime import choose_device, training_precision
-from baselines.common.trainer import Epoch
-from dgmld_bench.terminal import echo
 from dgmld_bench.text import mean_std
 
 
@@ -58,10 +57,11 @@ def trained(
     if (folder / CARD).is_file():
         return load_network(folder, settings.runtime)[0].eval()
 
-    def on_epoch(stage: str, epoch: Epoch) -> None:
-        echo(f"{title} · seed {seed} · {stage} · epoch {epoch.number + 1} · {epoch}", err=True)
-
-    network, _ = train_seed(settings, seed, training, withheld, folder, on_epoch=on_epoch)
+    with make_progress() as progress:
+        shown = TrainingProgress(progress, settings, f"{title} · seed {seed}")
+        network, _ = train_seed(
+            settings, seed, training, withheld, folder, on_epoch=shown.on_epoch, on_step=shown.on_step
+        )
     for state in folder.glob("*.state"):
         state.unlink()
     return network.eval()
