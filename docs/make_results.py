@@ -10,18 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dgmld_bench.files import read_json, write_text
 from dgmld_bench.leaderboard.layouts import PAPER_METHODS
-from dgmld_bench.leaderboard.records import board_spread, find_record
+from dgmld_bench.leaderboard.records import ANNOTATOR, board_spread, find_record, read_record, record_path
+from dgmld_bench.scoring import certainty, metrics
 from dgmld_bench.scoring.comparison import compare
+from dgmld_bench.scoring.directions import direction_names
 from dgmld_bench.scoring.errors_table import ErrorsTable
+from dgmld_bench.scoring.parts_table import over_seeds
 from dgmld_bench.scoring.statistics import holm
-from dgmld_bench.splits import get_split
+from dgmld_bench.splits import get_split, get_track
 from dgmld_bench.text import code_span, duration, mean_std, signed, table_head, table_row
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -103,6 +107,58 @@ def ablation_table() -> str:
     return _table(["pre-training", "method", *splits], rows)
 
 
+def parts_of_errors(track: str, split: str) -> str:
+    """Return what each method's errors are made of, what is left without offsets, and what promised radii hold."""
+    home = next((t for t in get_track(track).tests if not get_split(t).out_of_domain and t != split), None)
+    rows = []
+    for row in [r for kind in ("measured", "mean-shape", "annotator") for r in _rows(track, split, kind)]:
+        errors = _record_of(track, split, row.id)
+        if errors is None or errors.parts is None:
+            continue
+        parts = errors.parts
+        far = int(np.nanargmax(parts.lengths_mm))
+        vector = zip(parts.directions, over_seeds(parts.offset_mm)[far], strict=True)
+        held = [_held(track, s, row.id) for s in ((home,) if home else ()) + (split,)] if row.kind == "measured" else []
+        rows.append(
+            [
+                row.method,
+                row.backbone if row.kind == "measured" else "–",
+                f"{row.mre_mm:.2f}",
+                f"{parts.mre_without_offset_mm.mean():.2f}",
+                *(f"{share:.0f}" for share in parts.shares_percent),
+                f"{np.nanmean(over_seeds(parts.misses_percent)):.1f}",
+                f"{errors.landmarks[far].replace('_', ' ')} {parts.lengths_mm[far]:.1f} ("
+                + ", ".join(f"{name} {signed(v, 1)}" for name, v in vector)
+                + ")",
+                " / ".join(held) if any(h != "–" for h in held) else "–",
+            ]
+        )
+    where = f"{home} / {split}" if home else split
+    heads = ["method", "backbone", "MRE", "without offset", "offset", "spread", "misses", "points missed"]
+    return _table([*heads, "greatest offset [mm]", f"90 % radii hold, {where}"], rows)
+
+
+def offsets_of_all(track: str, split: str) -> str:
+    """Return each landmark's offset, as all methods together have it, beside how far two annotators are apart there."""
+    methods = [_record_of(track, split, r.id) for r in _rows(track, split, "measured")]
+    known = [m.parts for m in methods if m is not None and m.parts is not None]
+    homes = [t for t in get_track(track).tests if not get_split(t).out_of_domain]
+    people = {s: e.parts for s in dict.fromkeys((split, *homes)) if (e := _record_of(track, s, ANNOTATOR)) and e.parts}
+    landmarks = get_track(track).landmarks
+    directions = direction_names(landmarks)
+    offsets = np.array([over_seeds(p.offset_mm) for p in known])  # (method, landmark, direction)
+    rows = []
+    for k, title in enumerate(landmarks.titles if known or people else ()):
+        cells = ["–"] * (len(directions) + 1)
+        if known:
+            lengths = [p.lengths_mm[k] for p in known]
+            cells = [signed(v, 1) for v in offsets[:, k].mean(axis=0)]
+            cells.append(f"{min(lengths):.1f} … {max(lengths):.1f}")
+        rows.append([title, *cells, *(f"{p.lengths_mm[k]:.1f}" for p in people.values())])
+    heads = ["landmark", *(f"{name} [mm]" for name in directions), "length, by method [mm]"]
+    return _table([*heads, *(f"two annotators of {s} [mm]" for s in people)], rows)
+
+
 def commands_table() -> str:
     """Return the command behind every one of these submissions, and the time that a seed took to train."""
     rows = []
@@ -123,6 +179,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "phantom": phantom_table,
     "phantom pairs": lambda: pairs_table("phantom", ("phantom-lfc", "phantom-feta")),
     "commands": commands_table,
+    **{
+        f"{name} {split}": partial(table, get_split(split).track, split)
+        for name, table, splits in (
+            ("parts", parts_of_errors, ("open-sb", "open-wu", "phantom-lfc", "phantom-feta", "isbi", "hamedan")),
+            ("offsets", offsets_of_all, ("open-sb", "phantom-lfc", "hamedan")),
+        )
+        for split in splits
+    },
 }
 
 
@@ -173,6 +237,22 @@ def _rows(track: str, split: str, kind: str) -> list[pd.Series]:
 @cache
 def _errors(split: str, name: str) -> ErrorsTable:
     return find_record(ROOT, split, name).named(name)
+
+
+@cache
+def _record_of(track: str, split: str, name: str) -> ErrorsTable | None:
+    """Return the verified errors of any row, annotators too; None where there are none."""
+    path = record_path(ROOT, track, name, split)
+    return read_record(path).errors if path.is_file() else None
+
+
+def _held(track: str, split: str, name: str) -> str:
+    """Return the share of points within radii that promise 90 % on the track's validation split."""
+    calibration, errors = (_record_of(track, s, name) for s in (get_track(track).validation, split))
+    if calibration is None or errors is None:
+        return "–"
+    held = 100 * certainty.covered(errors.errors_mm, certainty.conformal_radii(calibration.errors_mm))
+    return "–" if np.isnan(held).all() else f"{np.nanmean(metrics.mean_radial_error(held)):.0f}"
 
 
 def _of(row: pd.Series | None) -> str:

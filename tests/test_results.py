@@ -7,6 +7,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dgmld_bench.leaderboard.records import find_record
@@ -46,6 +47,26 @@ def test_pairs_say_what_compare_says(script):
     ours, other = (find_record(ROOT, "open-sb", name).named(name) for name in ("bapdg-unet", "baseline-unet"))
     difference = compare(ours, other).overall.difference_mm
     assert f"| {difference:+.2f} |".replace("-", "−") in row
+
+
+def test_parts_are_those_of_the_records(script):
+    (line,) = (x for x in script["TABLES"]["parts phantom-lfc"]().splitlines() if x.startswith("| AugDG | unet |"))
+    mre, rest, *shares, missed, greatest, held = line.strip("| ").split(" | ")[2:]
+    errors, calibration = (find_record(ROOT, s, "augdg-unet").errors for s in ("phantom-lfc", "phantom-val"))
+    assert mre == f"{errors.per_seed_mm.mean():.2f}" and float(rest) < float(mre)
+    assert sum(map(int, shares)) in (99, 100, 101) and 0 < float(missed) < 5
+    name, length = greatest.split(" (")[0].split()
+    assert length == f"{errors.parts.lengths_mm.max():.1f}"
+    assert errors.parts.lengths_mm[errors.landmarks.index(name)] == errors.parts.lengths_mm.max()
+    radii = np.sort(calibration.errors_mm, axis=1)[:, 54]  # the 55th of 60, 0.9 * 61 rounded up
+    within = (errors.errors_mm <= radii[:, None]).mean()
+    assert held.split(" / ")[1] == f"{100 * within:.0f}"
+
+
+def test_people_stand_beside_methods(script):
+    table = script["TABLES"]["offsets hamedan"]()
+    assert "two annotators of hamedan" in table and "two annotators of isbi" in table
+    assert len(table.splitlines()) == 2 + 19
 
 
 def test_a_stranger_who_takes_a_methods_name_stays_out(script):
