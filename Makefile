@@ -8,7 +8,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo docs test lint test-heavy bench install clean
+TOOLS := build/tools/bin
+PACKAGES := .github/requirements.txt
+
+.PHONY: demo docs test lint test-heavy robust bench sbom audit-packages hashes install clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -39,12 +42,29 @@ test: $(STAMP) lint  ## lint, then every test that is not heavy
 test-heavy: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m heavy
 
+robust: $(STAMP)  ## try to break it: hostile inputs, kills, hostile servers; 15 minutes on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness
+
 docs: $(STAMP)  ## the documentation as a site, in build/docs; warnings are errors
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 bench: $(STAMP)  ## benchmarks, each against its reference in the same run
 	$(BIN)/python -m benchmarks
+
+$(TOOLS)/uv:
+	@$(PYTHON) -m venv build/tools
+	@$(TOOLS)/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom pip-audit uv
+
+sbom: $(STAMP) $(TOOLS)/uv  ## what is installed, as CycloneDX, in build/sbom.json
+	$(TOOLS)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o build/sbom.json $(BIN)/python
+
+audit-packages: $(TOOLS)/uv  ## which versions of constraints.txt have a known vulnerability; needs the network
+	$(TOOLS)/pip-audit --disable-pip --no-deps --requirement constraints.txt
+
+hashes: $(TOOLS)/uv  ## the packages that workflows install, with hashes, from constraints.txt
+	echo 'hatchling' | $(TOOLS)/uv pip compile --quiet --generate-hashes --no-header --no-annotate \
+	  --python-platform x86_64-manylinux_2_28 --python-version 3.12 -c constraints.txt --extra docs pyproject.toml - -o $(PACKAGES)
 
 clean:  ## remove .venv and what the demo wrote
 	rm -rf $(VENV) demo

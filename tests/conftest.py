@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,11 @@ from dgmld_bench.formats import volumes
 from dgmld_bench.obtaining.importing import import_source
 from dgmld_bench.storage.register import CaseFiles, Register, write_register
 from tests.trees import affines, brain, isbi, write_labels
+
+os.environ.pop("DGMLD_BENCH_DATA", None)  # no test may find somebody's data,
+for _name in ("FORCE_COLOR", "NO_COLOR"):  # or another terminal than the next one
+    os.environ.pop(_name, None)
+os.environ |= {"COLUMNS": "80", "LINES": "24"}
 
 CASES = {"atlas": 6, "lfc-val": 2, "lfc": 3}
 

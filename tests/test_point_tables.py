@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,27 @@ def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message) as error:
         read_point_table(tmp_path / "landmarks.csv", CEPHALOMETRIC)
     assert "landmarks.csv" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("case,landmark,x,y\n" + "1,sela,a,b\n" * 300_000, "at least 1000 faults"),
+        ("case,landmark,x,y\n" + "1,sela,a,b\n" * 2_000_000, "more than 6,000,000 fields"),
+        ("a," * 5000, "5,001 columns; at most 1,000"),
+        ("case,landmark,x,y\n" + "\n" * 3_000_000, ""),
+    ],
+    ids=["faults", "fields", "columns", "blank"],
+)
+def test_rubbish_costs_seconds(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    start = time.process_time()
+    if message:
+        with pytest.raises(DataError, match=message):
+            read_point_table(tmp_path / "a.csv", CEPHALOMETRIC)
+    else:
+        assert read_point_table(tmp_path / "a.csv", CEPHALOMETRIC).cases == {}
+    assert time.process_time() - start < 10
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,26 @@ def test_the_job_that_reads_a_pull_request_can_do_nothing_but_read():
     assert checkout["with"]["persist-credentials"] is False
     commands = "\n".join(s.get("run", "") for s in steps(workflow))
     assert not re.search(r"git (checkout|switch|restore|reset|merge|pull|worktree|submodule)", commands)
+
+
+def test_what_these_jobs_install_is_pinned_with_hashes():
+    root = FOLDER.parents[1]
+    pinned = dict(
+        re.findall(r"^([A-Za-z0-9_.-]+)==([^ ;\\\n]+)", (root / ".github/requirements.txt").read_text(), re.M)
+    )
+    text = (root / ".github/requirements.txt").read_text()
+    assert len(re.split(r"\n(?=\S)", text.strip())) == len(pinned)  # each entry is a version, and has hashes:
+    assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=\S)", text.strip()))
+    normal = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pinned.items()}
+    lines = [line for line in (root / "constraints.txt").read_text().splitlines() if "==" in line]
+    for name, version in (line.split("==") for line in lines):
+        assert normal.get(re.sub(r"[-_.]+", "-", name).lower(), version) == version, f"run `make hashes`: {name}"
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    for needed in [*project["dependencies"], *project["optional-dependencies"]["docs"]]:
+        assert re.sub(r"[-_.]+", "-", re.split("[><=]", needed)[0]).lower() in normal, f"run `make hashes`: {needed}"
+    for name in ("submission.yml", "leaderboard.yml"):
+        installs = re.findall(r"pip install .*", (FOLDER / name).read_text("utf-8"))
+        assert installs and all("--require-hashes" in i or "--no-deps" in i for i in installs)
 
 
 def test_only_the_job_after_the_merge_writes():

@@ -44,6 +44,9 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _NUMBERED = re.compile(r"(?:l|p|lm|pt|landmark|point)?[ _]?(?P<n>\d+)[ _]?(?P<a>[xyz])|(?P<b>[xyz])[ _]?(?P<m>\d+)")
 _MISSING = {"", "na", "n/a", "nan"}
 _MAX_FAULTS = 10
+_MAX_COUNTED = 1000  # faults; a file of rubbish has millions, and to describe each takes minutes
+_MAX_FIELDS = 6_000_000  # read, the costliest of so many take less than 1 GiB
+_MAX_COLUMNS = 1000
 _MAX_NAMED = 8
 _MAX_CASE = 255  # characters, as the longest name of a file
 
@@ -118,6 +121,8 @@ def parse_point_table(
     """Read points from the text of a table, as :func:`read_point_table` does; errors name ``path``."""
     start = hint.end() if (hint := _SEPARATOR_HINT.match(text)) else 0
     delimiter = _delimiter(text[start:])
+    if text.count(delimiter) + text.count("\n") > _MAX_FIELDS:
+        raise DataError(f"more than {_MAX_FIELDS:,} fields, which no table of points here has", path)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         if start:
@@ -130,6 +135,8 @@ def parse_point_table(
         points = delimiter == "," or not _has_decimal_commas(layout, [row for row, _ in rows])
         for row, where in rows:
             reader.add(row if points else layout.with_points(row), where)
+            if len(reader.faults) >= _MAX_COUNTED:
+                break
     except csv.Error as error:
         raise DataError(f"not a CSV file ({error})", path) from None
     if reader.faults:
@@ -185,6 +192,8 @@ class _Layout:
 
     @classmethod
     def of(cls, columns: list[str], landmark_set: LandmarkSet, path: Path | str) -> _Layout:
+        if len(columns) > _MAX_COLUMNS:
+            raise DataError(f"{len(columns):,} columns; at most {_MAX_COLUMNS:,} are read", path)
         axes = _AXES[: landmark_set.dimension]
         optional = {"annotator", "space"} if landmark_set.dimension == 3 else {"annotator", "spacing_mm"}
         faults = [f"'{c}' is there twice" for c in dict.fromkeys(filter(None, columns)) if columns.count(c) > 1]
@@ -356,4 +365,5 @@ def _listed(faults: list[str]) -> str:
     if len(faults) == 1:
         return faults[0]
     more = f"\n  … and {len(faults) - _MAX_FAULTS} more" if len(faults) > _MAX_FAULTS else ""
-    return f"{len(faults)} faults:\n  " + "\n  ".join(faults[:_MAX_FAULTS]) + more
+    at_least = "at least " if len(faults) >= _MAX_COUNTED else ""
+    return f"{at_least}{len(faults)} faults:\n  " + "\n  ".join(faults[:_MAX_FAULTS]) + more

@@ -1,0 +1,37 @@
+"""Try to break it, and print what held: ``python -m tests.robustness [--dose small|full] [--only WORD]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from tests.robustness.attack import DOSES, KINDS, SHARES, attack
+from tests.robustness.tally import table
+
+
+def main() -> int:
+    """Try every kind on two cores; the exit code is 1 where anything did not hold."""
+    parser = argparse.ArgumentParser(prog="python -m tests.robustness", description=__doc__)
+    parser.add_argument("--dose", choices=DOSES, default="full")
+    parser.add_argument("--only", action="append", help="a word of the kinds that are tried; all where it is not given")
+    parser.add_argument("--seed", type=int, default=0, help="another one tries other inputs")
+    options = parser.parse_args()
+    number, n_kills, total = DOSES[options.dose]
+    kinds = [k for k in KINDS if not options.only or any(w in k for w in options.only)]
+    share = 2 * total / sum(SHARES.get(k, 1.0) for k in KINDS)
+    start = time.monotonic()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        running = {k: pool.submit(attack, k, number, n_kills, share * SHARES.get(k, 1.0), options.seed) for k in kinds}
+        tallies = [running[k].result() for k in kinds]
+    print(table(tallies))
+    print(f"{time.monotonic() - start:.0f} s, seed {options.seed}")
+    for example in (e for t in tallies for e in t.examples):
+        print(example, file=sys.stderr)
+    return int(any(t.failed for t in tallies))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

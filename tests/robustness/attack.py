@@ -1,0 +1,35 @@
+"""The kinds of attack, and one attack of a kind in a process and a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from tests.robustness import checkpoints, downloads, inputs, kills
+from tests.robustness.tally import Tally
+
+INPUTS = {f.__name__: f for f in (*inputs.KINDS, downloads.downloads, checkpoints.checkpoints)}
+#: How many inputs of each kind are tried and commands killed at most, and for how many seconds in all.
+DOSES = {"small": (120, 4, 240.0), "full": (6000, 20, 840.0)}
+#: The share of the time that a kind may take, where it is not 1: forks and training cost more.
+SHARES = {"killed: training": 4.0, "killed: audit": 3.0, "killed: leaderboard build": 2.0, "checkpoints": 2.0}
+
+
+KINDS = (*kills.SCENARIOS, *INPUTS)
+
+
+def attack(kind: str, number: int, n_kills: int, seconds: float, seed: int) -> Tally:
+    """Try one kind, in a folder of its own."""
+    import dgmld_bench.cli.app  # noqa: F401  # before any fork
+
+    os.environ["DGMLD_BENCH_DATA"] = "/nowhere/dgmld-bench"  # nobody's data
+    os.environ["COLUMNS"] = "100"
+    with tempfile.TemporaryDirectory(prefix="dgmld-robust-") as name:
+        if kind in INPUTS:
+            rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
+            return INPUTS[kind](Path(name), number, seconds, rng)
+        return kills.try_kills(kind, Path(name), n_kills, seconds)
