@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,9 +16,10 @@ from baselines.common.data import prepare
 from baselines.common.plots import draw_training
 from baselines.common.trainer import Epoch
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import free_bytes, new_folder
+from dgmld_bench.files import free_bytes
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.splits import CaseList, get_track
+from dgmld_bench.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from baselines.common.recipe import Settings
@@ -66,8 +66,7 @@ def rehearse(
     check_room(settings, len(seeds), folder)
     stage = {"seconds": 0.0, "history": [asdict(Epoch(0, 1.0, 1.0, 0.0))]}
     made = {"stages": {"finetune": stage}, "selected_epoch": 1, "validation_mre_mm": 1.0}
-    place = new_folder(folder, ".rehearsal-")
-    try:
+    with temporary_folder(folder, "rehearsal") as place:
         network = nn.Linear(1, 1)
         save_checkpoint(place, network, settings.checkpoint_card(seeds[0], made))
         read_card(place)
@@ -80,8 +79,6 @@ def rehearse(
                 one.add(seed=seeds[0], split=case.split, case=case.id, landmarks=points)
         one.save(place / "predictions.json")
         Predictions.load(place / "predictions.json")
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def check_room(settings: Settings, seeds: int, folder: Path) -> None:
