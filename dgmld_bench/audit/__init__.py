@@ -9,6 +9,6 @@ line imports it.
 from __future__ import annotations
 
 from dgmld_bench.audit.findings import Audit, Finding
-from dgmld_bench.audit.run import audit
+from dgmld_bench.audit.run import audit, targets_on_disk
 
-__all__ = ["Audit", "Finding", "audit"]
+__all__ = ["Audit", "Finding", "audit", "targets_on_disk"]

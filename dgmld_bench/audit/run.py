@@ -13,7 +13,7 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.formats import headers
 from dgmld_bench.splits import TRACKS, Split, get_split, get_track, load_split
 from dgmld_bench.storage import folders
-from dgmld_bench.storage.register import has_register
+from dgmld_bench.storage.register import has_register, own_sources
 
 Progress = Callable[[str, int, int], None]
 
@@ -112,3 +112,13 @@ def splits_of(target: str, data_dir: Path | str | None = None) -> list[Split]:
         for name in (track.train, track.validation)
     ]
     return [centre.split, *(s for s in learnt if has_register(s.source, data_dir) and s.reference != "simulated")]
+
+
+def targets_on_disk(data_dir: Path | str | None = None) -> list[str]:
+    """Return the tracks and own centres of which something is on disk."""
+    tracks = [
+        name
+        for name, track in TRACKS.items()
+        if any(has_register(get_split(s).source, data_dir) for s in track.split_names)
+    ]
+    return [*tracks, *own_sources(data_dir)]

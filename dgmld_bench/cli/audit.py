@@ -63,13 +63,14 @@ def audit(
     from functools import partial
 
     from dgmld_bench.audit import audit as run_audit
+    from dgmld_bench.audit import targets_on_disk
     from dgmld_bench.audit.report import REPORT_SHOWS, write_report
     from dgmld_bench.errors import DataError
     from dgmld_bench.files import refuse_checkout
     from dgmld_bench.storage import folders
     from dgmld_bench.terminal import make_console, progress_bars
 
-    targets = [track] if track else _on_disk(data_dir)
+    targets = [track] if track else targets_on_disk(data_dir)
     if not targets:
         raise DataError(
             f"there is no data in {folders.data_dir(data_dir)}; `dgmld-bench datasets` says how to get some"
@@ -91,19 +92,6 @@ def audit(
     levels = {"error": ("error",), "warning": ("error", "warning"), None: ()}[fail_on]
     if any(f.level in levels for a in audits for f in a.findings):
         raise typer.Exit(1)
-
-
-def _on_disk(data_dir: Path | None) -> list[str]:
-    """Return the tracks and own centres of which something is on disk."""
-    from dgmld_bench.splits import TRACKS, get_split
-    from dgmld_bench.storage.register import has_register, own_sources
-
-    tracks = [
-        name
-        for name, track in TRACKS.items()
-        if any(has_register(get_split(s).source, data_dir) for s in track.split_names)
-    ]
-    return [*tracks, *own_sources(data_dir)]
 
 
 def _folder(target: str, out: Path | None, count: int, data_dir: Path | None) -> Path:

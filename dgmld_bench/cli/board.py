@@ -12,7 +12,7 @@ from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, file_argument
 from dgmld_bench.terminal import echo, make_console, progress_bars
 
 if TYPE_CHECKING:
-    from dgmld_bench.scoring.predictions import Predictions
+    pass
 
 Root = Annotated[
     Path, typer.Option("--root", help="The repository: the folder that holds submissions/ and leaderboard/.")
@@ -174,7 +174,7 @@ def submit(
     """
     from difflib import get_close_matches
 
-    from dgmld_bench.leaderboard.placing import place_submission
+    from dgmld_bench.leaderboard.placing import declare, place_submission
     from dgmld_bench.leaderboard.submissions import quote_run, submission_id
     from dgmld_bench.scoring.predictions import Predictions
     from dgmld_bench.splits import SPLITS
@@ -183,7 +183,7 @@ def submit(
     predictions = Predictions.load(file)
     declared = {"selection": selection, "training_data": training_data, "authors": authors}
     declared |= {"paper": paper, "code": code, "description": description}
-    predictions = _declare(predictions, {k: v for k, v in declared.items() if v})
+    predictions = declare(predictions, {k: v for k, v in declared.items() if v})
     name = submission_id(predictions, tag)
     run = file.with_name("run.json")
     placed = place_submission(root, predictions, name, quote_run(run) if run.is_file() else None)
@@ -198,23 +198,6 @@ def submit(
         f"  git commit -m 'Submit {name}'\n  git push -u origin submit-{name}\n"
         "and open a pull request."
     )
-
-
-def _declare(predictions: Predictions, declared: dict[str, str | list[str]]) -> Predictions:
-    """Return predictions that also say these things; UsageError where they say something else already."""
-    from dgmld_bench.errors import DataError, UsageError
-    from dgmld_bench.scoring.predictions import Predictions
-
-    if not declared:
-        return predictions
-    for key, value in declared.items():
-        said = getattr(predictions, key)
-        if said and said != value:
-            raise UsageError(f"the file says '{key}' is {said!r}; --{key.replace('_', '-')} cannot change that")
-    try:
-        return Predictions(**predictions.model_dump(exclude_none=True) | declared)
-    except DataError as error:
-        raise UsageError(str(error)) from None
 
 
 def _check_root(root: Path) -> None:

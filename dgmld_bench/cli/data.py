@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from dgmld_bench.obtaining.possible import Possible
     from dgmld_bench.scoring.agreement import Agreement
-    from dgmld_bench.splits import Split
-    from dgmld_bench.storage.register import Problem, Register
+    from dgmld_bench.storage.register import Register
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def datasets(data_dir: DataDir = None, json: JsonPath = None) -> None:
     """Show each source: its splits, what of them is on disk, its licence, how to get it, and what is possible now."""
+    from dgmld_bench.obtaining.inventory import describe_sources
     from dgmld_bench.obtaining.possible import possible_of_track
     from dgmld_bench.splits import TRACKS
     from dgmld_bench.storage import folders
@@ -37,7 +37,7 @@ def datasets(data_dir: DataDir = None, json: JsonPath = None) -> None:
     found = [p for track in TRACKS.values() if (p := possible_of_track(track, data_dir)).scored or p.training]
     value = {
         "data_dir": str(folders.data_dir(data_dir)),
-        "sources": _describe_sources(data_dir),
+        "sources": describe_sources(data_dir),
         "possible": [p.to_dict() for p in found],
     }
     emit_json(value, json)
@@ -102,7 +102,10 @@ def import_(
 
     Exit code: 0 when a split became usable, 1 when none did, 2 for a wrong call.
     """
+    from dataclasses import asdict
+
     from dgmld_bench.obtaining.importing import NothingUsableError, import_source
+    from dgmld_bench.obtaining.inventory import describe_splits
     from dgmld_bench.obtaining.possible import possible_of_source
 
     source = _source_name(source, name)
@@ -120,17 +123,17 @@ def import_(
                 space=space,
             )
     except NothingUsableError as error:
-        emit_json({"source": source, "splits": [], "problems": _problems(error.problems)}, json)
+        emit_json({"source": source, "splits": [], "problems": [asdict(p) for p in error.problems]}, json)
         raise
     agreement = _agreement(source, data_dir) if name else None
-    splits = [_count(split, found) for split in _splits_of(source, data_dir)]
+    splits = describe_splits(source, found, data_dir)
     possible = possible_of_source(tuple(s["name"] for s in splits), data_dir)
     value = {
         "source": source,
         "folder": str(found.folder),
         "copied": copy,
         "splits": splits,
-        "problems": _problems(found.problems),
+        "problems": [asdict(p) for p in found.problems],
         "possible": [p.to_dict() for p in possible],
     }
     emit_json(value | ({"agreement": agreement and agreement.to_dict()} if name else {}), json)
@@ -171,67 +174,6 @@ def _say(console: Console, text: str, indent: int = 2) -> None:
     from rich.padding import Padding
 
     console.print(Padding(text, (0, 0, 0, indent), expand=False))
-
-
-def _splits_of(source: str, data_dir: Path | None) -> list[Split]:
-    from dgmld_bench.sources import get_source
-    from dgmld_bench.splits import find_split
-
-    return [find_split(name, data_dir) for name in get_source(source).splits]
-
-
-def _count(split: Split, found: Register | None) -> dict[str, Any]:
-    """Return a split with how many of its cases are registered and have all their files."""
-    cases = [] if found is None else found.cases_of(split.name)
-    here = [] if found is None else [c for c in cases if found.has_files(c)]
-    return {
-        "name": split.name,
-        "track": split.track,
-        "role": split.role,
-        "centre": split.centre,
-        "out_of_domain": split.out_of_domain,
-        "reference": split.reference,
-        "cases": len(here),
-        "cases_expected": split.n_cases,
-        "cases_moved": len(cases) - len(here),
-    }
-
-
-def _problems(problems: list[Problem] | tuple[Problem, ...]) -> list[dict[str, Any]]:
-    from dataclasses import asdict
-
-    return [asdict(p) for p in problems]
-
-
-def _describe_sources(data_dir: Path | None) -> list[dict[str, Any]]:
-    from dgmld_bench.errors import DataError
-    from dgmld_bench.sources import get_source, source_names
-    from dgmld_bench.storage.register import has_register, own_sources, read_register
-
-    described = []
-    for name in (*source_names(), *own_sources(data_dir)):
-        source = get_source(name)
-        found, fault = None, None
-        try:
-            found = read_register(name, data_dir) if has_register(name, data_dir) else None
-        except DataError as error:
-            fault = str(error)
-        splits = [] if fault and name.startswith("own/") else _splits_of(name, data_dir)  # it alone knows the split
-        described.append(
-            {
-                "name": name,
-                "title": source.title,
-                "licence": source.licence,
-                "terms": source.terms,
-                "url": source.url,
-                "how_to_get": source.how_to_get,
-                "on_disk": found is not None,
-                "fault": fault,
-                "splits": [_count(split, found) for split in splits],
-                "problems": _problems(found.problems if found else ()),
-            }
-        )
-    return described
 
 
 def _cases_text(split: dict[str, Any]) -> str:

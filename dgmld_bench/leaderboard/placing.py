@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,26 @@ from dgmld_bench.leaderboard.submissions import FOLDER, SIDECAR, find_faults
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.storage.folders import locked
 from dgmld_bench.temporary import find, left_over, sweep, temporary_folder
+
+
+def declare(predictions: Predictions, declared: Mapping[str, str | list[str]]) -> Predictions:
+    """Return predictions that also say these things.
+
+    Raises
+    ------
+    UsageError
+        Where they say something else already, or what is declared cannot be said.
+    """
+    if not declared:
+        return predictions
+    for key, value in declared.items():
+        said = getattr(predictions, key)
+        if said and said != value:
+            raise UsageError(f"the file says '{key}' is {said!r}; --{key.replace('_', '-')} cannot change that")
+    try:
+        return Predictions(**predictions.model_dump(exclude_none=True) | dict(declared))
+    except DataError as error:
+        raise UsageError(str(error)) from None
 
 
 def place_submission(root: Path, predictions: Predictions, name: str, quoted: dict[str, Any] | None) -> list[Path]:
