@@ -94,7 +94,7 @@ def refuse_checkout(path: Path, what: str) -> None:
     for parent in (path.resolve(), *path.resolve().parents):
         if (parent / ".git").exists() and (parent / "dgmld_bench" / "audit").is_dir():
             raise UsageError(
-                f"{path} lies in the repository {parent}; {what} and does not belong there. Name another with --out"
+                f"{path} lies in the repository {parent}; {what} and does not belong there. Name another place"
             )
 
 

@@ -23,7 +23,7 @@ for _name in ("FORCE_COLOR", "NO_COLOR"):  # or another terminal than the next o
     os.environ.pop(_name, None)
 os.environ |= {"COLUMNS": "80", "LINES": "24"}
 
-CASES = {"atlas": 6, "lfc-val": 2, "lfc": 3}
+CASES = {"atlas": ("1", "2", "3", "4", "5", "6"), "lfc-val": ("39", "43"), "lfc": ("1", "10", "15")}
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +38,8 @@ def brains(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for pair, axis in enumerate((0, 2, 1)):
         points[2 * pair, axis], points[2 * pair + 1, axis] = high[axis], low[axis]
     register = Register("dgmld", folder, ())
-    for split, count in CASES.items():
-        for n in range(1, count + 1):
+    for split, ids in CASES.items():
+        for n in ids:
             shift = rng.integers(-3, 4, size=3)
             moved = np.roll(labels, shift, axis=(0, 1, 2))
             stem = f"{split}-{n}"
@@ -48,7 +48,7 @@ def brains(tmp_path_factory: pytest.TempPathFactory) -> Path:
             volumes.write_volume(folder / f"{stem}-mask.nii.gz", moved, affine)
             write_labels(folder / stem, geometry.index_to_world(affine, points + shift), "LPS")
             lines = tuple(f"{stem}/L_{8 + place}.mrk.json" for place in (2, 4, 5))
-            entry = CaseFiles(str(n), split, f"{stem}.nii.gz", lines, f"{stem}-mask.nii.gz")
+            entry = CaseFiles(n, split, f"{stem}.nii.gz", lines, f"{stem}-mask.nii.gz")
             register = replace(register, cases=(*register.cases, entry))
     write_register(register)
     return folder.parent

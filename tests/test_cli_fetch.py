@@ -184,7 +184,7 @@ def test_wrong_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["download", "isbu"], "did you mean 'isbi'"),
         (["download", "open"], "'open' is a track; its data comes from source 'atlases'"),
         (["audit", "atlases"], "'atlases' is a source; its cases are in track 'open'"),
-        (["download", "atlases", "--revision", "v1"], "has no --revision"),
+        (["download", "atlases", "--revision", "v1"], "has no revision to choose"),
         (["download", "dgmld", "--mirror", "nowhere"], "starts with https://"),
         (["remove", "isbu"], "did you mean 'isbi'"),
     ]:

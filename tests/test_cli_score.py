@@ -229,9 +229,9 @@ def test_show_takes_bare_files_and_says_what_does_not_fit(perfect, brains, films
     for arguments, code, words in (
         (["1", "--split", "lfc", "--predictions", bare, "--data-dir", brains], 0, ""),
         (
-            ["2", "--split", "lfc", "--predictions", bare, "--data-dir", brains],
+            ["10", "--split", "lfc", "--predictions", bare, "--data-dir", brains],
             1,
-            "nothing for case '2'",
+            "nothing for case '10'",
         ),
         (["151", "--split", "isbi", "--predictions", perfect, "--data-dir", films], 1, "are for 'cerebellum'"),
         (["1", "--split", "lfc", "--out", tmp_path / "a.jpg", "--data-dir", brains], 2, "a name that ends in .png"),

@@ -195,7 +195,7 @@ def test_the_token_stays_with_the_hub(hub: Hub, tmp_path: Path, monkeypatch: pyt
 
 
 def test_an_unknown_revision(hub: Hub, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="has no revision 'v9'; --revision takes"):
+    with pytest.raises(DataError, match="has no revision 'v9'; revision=REV takes"):
         get(hub, tmp_path, revision="v9")
 
 
@@ -283,7 +283,7 @@ class TestFigshare:
             assert get(site, tmp_path / "data", "isbi").fetched
 
     def test_a_revision_is_a_wrong_call(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="has no --revision"):
+        with pytest.raises(UsageError, match="has no revision to choose"):
             download_source("isbi", data_dir=tmp_path, revision="v1")
 
 

@@ -88,7 +88,7 @@ def test_lengths_that_nobody_has() -> None:
     film = np.full((1, 19, 2), np.nan)
     film[0, :2] = [[0, 0], [700, 0]]
     (remark,) = find_remarks(CEPHALOMETRIC, ["1"], film, np.zeros((1, 2)), 1.0)
-    assert "700 mm apart in every case" in remark and "--spacing-mm" in remark
+    assert "700 mm apart in every case" in remark and "check the size given for a pixel" in remark
     assert find_remarks(CEPHALOMETRIC, ["1"], film, np.zeros((1, 2)), 0.1) == []
 
 

@@ -260,6 +260,12 @@ def test_add_takes_arrays_and_names_and_refuses_what_does_not_fit():
     np.testing.assert_array_equal(*predictions.array(0, "isbi", ["151", "152"]))
     with pytest.raises(DataError, match=r"\(19, 2\), got \(2, 19\)"):
         predictions.add(seed=0, split="isbi", case="153", landmarks=points.T)
+    with pytest.raises(DataError, match="split 'isbi' has no case '150'; its 150 cases are 151 … 300"):
+        predictions.add(seed=0, split="isbi", case="150", landmarks=points)
+    assert predictions.splits == ["isbi"] and len(predictions.runs[0].predictions["isbi"]) == 2
+    Predictions(track="dgmld", method="m", backbone="b").add(  # the release fixes these ids, and they are not known
+        seed=0, split="feta", case="sub-031", landmarks=np.zeros((6, 3))
+    )
     with pytest.raises(DataError, match="case '153', landmark 'sella'"):
         predictions.add(seed=0, split="isbi", case="153", landmarks=points * np.nan)
     for seed in (True, -1):

@@ -27,7 +27,7 @@ def test_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_without_a_home_directory_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="no home directory here; name the data folder with --data-dir"):
+    with pytest.raises(UsageError, match="no home directory here; name the data folder with data_dir=PATH"):
         folders.data_dir("~nobody-of-this-name/data")
 
 
@@ -181,7 +181,7 @@ def test_two_imports_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_calls_that_are_wrong(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'isbi'"):
         import_source("isby", tmp_path)
-    with pytest.raises(UsageError, match="'isbi' has no option --spacing-mm"):
+    with pytest.raises(UsageError, match="'isbi' has no option spacing_mm="):
         import_source("isbi", tmp_path, spacing_mm=0.1)
     with pytest.raises(DataError, match="no such folder"):
         import_source("isbi", tmp_path / "absent")

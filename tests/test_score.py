@@ -127,7 +127,8 @@ def test_mask_derived_and_simulated_references_are_named():
 
 def test_unknown_cases_and_other_splits_are_refused():
     strange = predictions()
-    strange.add(seed=0, split="phantom-feta", case="99", landmarks=POINTS[0])
+    cases = strange.runs[0].predictions["phantom-feta"]
+    cases["99"] = cases[IDS[0]]
     with pytest.raises(DataError, match="'99'"):
         score_against(reference(), strange)
     with pytest.raises(DataError, match="nothing for split 'phantom-lfc'"):

@@ -312,7 +312,7 @@ def test_each_film_may_have_its_own_pixel_size(tmp_path: Path, where: str) -> No
 def test_a_film_without_a_pixel_size_is_named_and_two_sizes_are_refused(tmp_path: Path) -> None:
     truth = films_of_a_centre(tmp_path / "in", ["a", "b"])
     write_long(tmp_path / "in", truth, CEPHALOMETRIC.names)
-    with pytest.raises(UsageError, match="needs --spacing-mm S, the edge of one pixel in millimetres; it is never"):
+    with pytest.raises(UsageError, match="needs spacing_mm=S, the edge of one pixel in millimetres; it is never"):
         own(tmp_path / "in", landmarks="cephalometric")
     table = tmp_path / "in/films.csv"
     table.write_text("case,spacing_mm\na,1\nelsewhere,1\n")
@@ -343,16 +343,18 @@ def test_a_wrong_spacing_is_noticed(tmp_path: Path) -> None:
     truth = films_of_a_centre(tmp_path / "in", ["1", "2"])
     write_long(tmp_path / "in", truth, CEPHALOMETRIC.names)
     assert messages(own(tmp_path / "in", landmarks="cephalometric", spacing_mm=1.0)) == ""
-    assert "check --spacing-mm" in messages(own(tmp_path / "in", landmarks="cephalometric", spacing_mm=0.1))
+    assert "check the size given for a pixel" in messages(
+        own(tmp_path / "in", landmarks="cephalometric", spacing_mm=0.1)
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"landmarks": None}, "needs --landmarks, one of cerebellum, cephalometric"),
+        ({"landmarks": None}, "needs landmarks=SET, one of cerebellum, cephalometric"),
         ({"landmarks": "cephalometrics"}, "did you mean 'cephalometric'"),
         ({"landmarks": "cephalometric", "spacing_mm": 0.1, "space": "RAS"}, "points of films are pixels"),
-        ({"landmarks": "cephalometric", "spacing_mm": float("nan")}, "--spacing-mm nan"),
+        ({"landmarks": "cephalometric", "spacing_mm": float("nan")}, "spacing_mm=nan"),
         ({"spacing_mm": 0.1}, "NIfTI volumes state their own"),
         ({"space": "LAS"}, "unknown space 'LAS'"),
     ],

@@ -46,7 +46,7 @@ def test_mean_of_annotators_and_given_spacing(tmp_path: Path) -> None:
 
 def test_spacing_is_never_assumed(tmp_path: Path) -> None:
     layout(tmp_path / "pku", rows("p1", "ann"), ("p1.png",))
-    with pytest.raises(UsageError, match="--spacing-mm"):
+    with pytest.raises(UsageError, match="spacing_mm="):
         import_source("pku", tmp_path / "pku", data_dir=tmp_path)
     for spacing_mm in (0.0, -0.1, float("nan"), 50.0):
         with pytest.raises(UsageError, match="expected millimetres per pixel"):
@@ -82,7 +82,7 @@ def test_points_that_do_not_fit_their_film_are_named(tmp_path: Path) -> None:
     assert "annotator 'a': 19 of 19 points" in found["pku/turned"] and "x and y exchanged" in found["pku/turned"]
     assert "were the images made smaller after they were annotated?" in found["pku/larger"]
     general = [p.message for p in register.problems if p.where == "pku"]
-    assert "900 mm apart in every case" in general[0] and "check --spacing-mm" in general[0]
+    assert "900 mm apart in every case" in general[0] and "check the size given for a pixel" in general[0]
     assert general[1] == "1 of the 102 cases of the split are complete"
 
 
@@ -148,7 +148,7 @@ def test_the_article_is_fetched_and_its_licence_shown_first(tmp_path: Path) -> N
         arguments = ["download", "pku", "--mirror", site.url, "--data-dir", str(tmp_path / "data")]
         program = CliRunner()
         without = program.invoke(build_app(), [*arguments, "--accept-licence"])
-        assert isinstance(without.exception, UsageError) and "--spacing-mm" in str(without.exception)
+        assert isinstance(without.exception, UsageError) and "spacing_mm=" in str(without.exception)
         assert not site.requests  # nothing is asked for that could not be used
         arguments += ["--spacing-mm", "0.1"]
         refused = program.invoke(build_app(), arguments)

@@ -12,6 +12,20 @@ import sys
 from collections.abc import Callable
 from io import TextIOWrapper
 
+_ARGUMENTS = (
+    "allow_missing",
+    "data_dir",
+    "landmarks",
+    "mirror",
+    "predictions",
+    "read_as",
+    "references",
+    "revision",
+    "seed",
+    "space",
+    "spacing_mm",
+)
+"""Arguments of the Python interface that errors name, as ``argument=VALUE``, and the options that they are here."""
 _PLAIN = {"−": "-", "–": "-", "·": "-", "…": "..", "±": "+-", "≤": "<=", "→": "->"}
 _PLAIN |= dict.fromkeys("█▉▊▋", "#") | dict.fromkeys("▌▍▎▏", " ")
 
@@ -48,12 +62,18 @@ def guarded(command: Callable[[], None]) -> None:
 
 
 def _as_options(message: str) -> str:
-    """Say a switch of the Python interface as the option that it is here.
+    """Say what Python calls an argument as the option that it is here.
 
     >>> _as_options("pass allow_missing=True")
     'pass --allow-missing'
+    >>> _as_options("'pku' needs spacing_mm=S, the edge; it has no option space=")
+    "'pku' needs --spacing-mm S, the edge; it has no option --space"
     """
-    return re.sub(r"\b([a-z_]+)=True\b", lambda match: "--" + match[1].replace("_", "-"), message)
+
+    def option(match: re.Match[str]) -> str:
+        return f"--{match[1].replace('_', '-')}" + ("" if match[2] else " " * bool(match[3]))
+
+    return re.sub(rf"(?<![\w/'=])({'|'.join(_ARGUMENTS)})=(True\b)?(?=(\S?))", option, message)
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

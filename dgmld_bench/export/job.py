@@ -121,7 +121,7 @@ def check_opens(item: Item, program: str) -> None:
     if volumes.is_sheared(affine):
         raise DataError(
             f"{item.where}: its axes are sheared (two of them meet at {geometry.axes_angle_deg(affine):.2f}°, not at "
-            f"90°), and {program} does not open that; resample it first, or take --format hf or parquet"
+            f"90°), and {program} does not open that; resample it first, or export it as hf or parquet"
         )
 
 

@@ -33,9 +33,11 @@ def check(job: Job) -> None:
     if len(without) == len(job.splits):
         raise UsageError(
             f"the landmarks of test split '{without[0]}' are withheld, so the table would have no rows; "
-            "ask for them with --references, or export --predictions FILE"
+            "ask for them with references=True, or export predictions=FILE"
         )
-    job.notes += [f"no row of test split '{name}': its landmarks are withheld, see --references" for name in without]
+    job.notes += [
+        f"no row of test split '{name}': its landmarks are withheld unless references are asked for" for name in without
+    ]
 
 
 def write(job: Job, folder: Path) -> None:

@@ -107,7 +107,7 @@ def _check_output(out: Path) -> None:
         return
     if out.exists() or out.is_symlink():
         what = "is not empty" if out.is_dir() else "exists already"
-        raise UsageError(f"--out {out} {what}; nothing was written. Name a new folder, or remove it first")
+        raise UsageError(f"{out} {what}; nothing was written. Name a new folder, or remove it first")
 
 
 def _gather(
@@ -133,7 +133,7 @@ def _gather(
         job.seeds = tuple(job.predictions.seeds) if seed is None else (seed,)
         _check_predictions(job, predictions)
     elif seed is not None:
-        raise UsageError("--seed chooses a run of --predictions FILE, which is not given")
+        raise UsageError("seed=N chooses a run of predictions=FILE, which is not given")
     return job
 
 

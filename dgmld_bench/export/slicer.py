@@ -42,8 +42,8 @@ def check(job: Job) -> None:
     """Refuse an export with nothing to show."""
     if job.predictions is None and (without := [s.name for s in job.splits if not job.gives_references(s)]):
         raise UsageError(
-            f"a scene of test split '{without[0]}' needs --predictions FILE; its own landmarks are withheld unless "
-            "asked for with --references"
+            f"a scene of test split '{without[0]}' needs predictions=FILE; its own landmarks are withheld unless "
+            "asked for with references=True"
         )
 
 

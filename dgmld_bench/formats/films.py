@@ -68,10 +68,10 @@ def check_spacing_mm(spacing_mm: float | None, source: str) -> float:
         When it is not given, or impossible.
     """
     if spacing_mm is None:
-        raise UsageError(f"'{source}' needs --spacing-mm S, the edge of one pixel in millimetres; it is never assumed")
+        raise UsageError(f"'{source}' needs spacing_mm=S, the edge of one pixel in millimetres; it is never assumed")
     low, high = _SPACING_RANGE_MM
     if not (math.isfinite(spacing_mm) and low <= spacing_mm <= high):
-        raise UsageError(f"--spacing-mm {spacing_mm}: expected millimetres per pixel between {low} and {high}")
+        raise UsageError(f"spacing_mm={spacing_mm}: expected millimetres per pixel between {low} and {high}")
     return float(spacing_mm)
 
 

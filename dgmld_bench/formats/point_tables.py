@@ -129,7 +129,7 @@ def parse_point_table(
             next(lines)
         layout = _Layout.of([c.strip().casefold() for c in next(lines, [])], landmark_set, path)
         if layout.states_space and space is not None:
-            raise UsageError(f"{path} has a column 'space'; leave --space out")
+            raise UsageError(f"{path} has a column 'space'; leave out space={space}")
         reader = _Reader(landmark_set, layout, space or "ras_mm")
         rows = [(row, f"line {lines.line_num}") for row in lines if any(field.strip() for field in row)]
         points = delimiter == "," or not _has_decimal_commas(layout, [row for row, _ in rows])

@@ -90,18 +90,18 @@ def where_to_fetch(
     remote = source.remote()
     if mirror is not None and not mirror.startswith(("http://", "https://")):
         raise UsageError(
-            f"--mirror {without_credentials(mirror)}: expected an address that starts with https:// or http://"
+            f"mirror={without_credentials(mirror)}: expected an address that starts with https:// or http://"
         )
     if isinstance(remote, HubDataset):
         return replace(remote, revision=revision or remote.revision, endpoint=mirror and mirror.rstrip("/"))
     if isinstance(remote, FigshareArticle):
         if revision is not None:
-            raise UsageError(f"source '{name}' has no --revision: the article's newest version is fetched")
+            raise UsageError(f"source '{name}' has no revision to choose: the article's newest version is fetched")
         return replace(remote, endpoint=mirror.rstrip("/")) if mirror else remote
     if not remote:
         raise DataError(f"source '{name}' cannot be fetched: {source.licence}. {source.how_to_get}")
     if revision is not None:
-        raise UsageError(f"source '{name}' has no --revision: its files are pinned")
+        raise UsageError(f"source '{name}' has no revision to choose: its files are pinned")
     if mirror is not None:
         remote = tuple(replace(f, urls=(f"{mirror.rstrip('/')}/{f.path}",)) for f in remote)
     return remote

@@ -274,8 +274,9 @@ class Predictions(BaseModel):
         Raises
         ------
         DataError
-            For another shape, numbers that are not finite, unknown names.
+            For another shape, numbers that are not finite, unknown names, and a case that a split of known ids has not.
         """
+        _check_case(split, str(case))
         names = self.landmark_set.names
         if isinstance(landmarks, Mapping):
             points = {str(k): _floats(v) for k, v in landmarks.items()}
@@ -635,6 +636,13 @@ def _by_case(splits: Mapping[str, Mapping[str, Mapping[str, Any]]], names: Seque
         ]
         blocks.append(f"   {_dump(split)}: {{\n" + ",\n".join(lines) + "\n   }")
     return "{\n" + ",\n".join(blocks) + "\n  }"
+
+
+def _check_case(split: str, case: str) -> None:
+    """Refuse a case that a split does not have, where its ids are known; `score` would, with everything predicted."""
+    ids = SPLITS[split].case_ids if split in SPLITS else None
+    if ids is not None and case not in ids and match_ids([case], ids, split).strange:
+        raise DataError(f"split '{split}' has no case '{_short(case)}'; its {len(ids)} cases are {ids[0]} … {ids[-1]}")
 
 
 def _floats(point: ArrayLike) -> list[float]:

@@ -107,7 +107,7 @@ class Reading:
         space = self.space or predictions.space
         if (space == "px") != (predictions.landmark_set.dimension == 2) or (self.scale and space != "px"):
             dimension = predictions.landmark_set.dimension
-            raise UsageError(f"--read-as {self.flag(dimension)} does not fit points in {dimension}D")
+            raise UsageError(f"read_as={self.flag(dimension)} does not fit points in {dimension}D")
         runs = []
         for run in predictions.runs:
             cases = run.predictions.get(split, {})
@@ -161,14 +161,14 @@ def parse_reading(text: str, landmark_set: LandmarkSet) -> Reading:
             reading = replace(reading, names=(*reading.names, tuple(pair)))  # type: ignore[arg-type]
         else:
             raise UsageError(
-                f"--read-as {text}: '{part}' is no reading; expected a space ({', '.join(SPACES)}), "
+                f"read_as={text}: '{part}' is no reading; expected a space ({', '.join(SPACES)}), "
                 f"{_ORDER[landmark_set.dimension]}, "
                 + ("a scale such as 2.5x2.5, " if landmark_set.dimension == 2 else "")
                 + f"or landmarks as written and as meant, {'{0}={1},{1}={0}'.format(*landmark_set.names)}"
             )
     names = [[pair[i] for pair in reading.names] for i in (0, 1)]  # as written, as meant
     if sorted(names[0]) != sorted(names[1]) or len(set(names[0])) < len(names[0]):
-        raise UsageError(f"--read-as {text}: each landmark must be written once and meant once")
+        raise UsageError(f"read_as={text}: each landmark must be written once and meant once")
     return reading
 
 

@@ -119,7 +119,7 @@ class Source(ABC):
         """
         given = {option: value for option, value in options.items() if value is not None}
         for option in sorted(given.keys() - set(self.options)):
-            raise UsageError(f"source '{self.name}' has no option --{option.replace('_', '-')}")
+            raise UsageError(f"source '{self.name}' has no option {option}=")
         return given
 
     @abstractmethod

@@ -101,7 +101,7 @@ class Own(Source):
                 scan.problems.append(self._problem(f"{len(beside)} {files} not used: the points are in {TABLE}"))
         elif landmark_set.dimension == 3:
             if "space" in settings:
-                raise UsageError("--space is for a landmarks.csv; files of 3D Slicer say themselves what they are")
+                raise UsageError("space=SPACE is for a landmarks.csv; files of 3D Slicer say themselves what they are")
             self._read_markups(scan, place, landmark_set, images)
         else:
             raise DataError(f"{place / TABLE}: no such file; expected case,landmark,x,y[,annotator]")
@@ -146,22 +146,22 @@ class Own(Source):
             if len(without) == len(scan.references):
                 films.check_spacing_mm(None, self.name)
             for case_id in without:
-                scan.problems.append(self._problem("no pixel size: give --spacing-mm for films without one", case_id))
+                scan.problems.append(self._problem("no pixel size: films without one need spacing_mm", case_id))
                 del scan.references[case_id]
 
     def _settings(self, options: dict[str, Any]) -> tuple[LandmarkSet, dict[str, Any]]:
         if options.get("landmarks") is None:
-            raise UsageError(f"'{self.name}' needs --landmarks, one of {', '.join(LANDMARK_SETS)}")
+            raise UsageError(f"'{self.name}' needs landmarks=SET, one of {', '.join(LANDMARK_SETS)}")
         landmark_set = get_landmark_set(options["landmarks"])
         settings: dict[str, Any] = {"landmarks": landmark_set.name}
         spacing_mm, space = options.get("spacing_mm"), options.get("space")
         if landmark_set.dimension == 2:
             if space is not None:
-                raise UsageError("--space is for volumes; points of films are pixels")
+                raise UsageError("space=SPACE is for volumes; points of films are pixels")
             if spacing_mm is not None:
                 settings[SPACING] = films.check_spacing_mm(spacing_mm, self.name)
         elif spacing_mm is not None:
-            raise UsageError("--spacing-mm is for films; NIfTI volumes state their own")
+            raise UsageError("spacing_mm=S is for films; NIfTI volumes state their own")
         elif space is not None:
             settings["space"] = parse_space(space)
         return landmark_set, settings
@@ -219,8 +219,8 @@ class Own(Source):
         if landmark_set.dimension == 3 and not table.states_space and space is None:
             scan.problems.append(
                 self._problem(
-                    f"{TABLE} does not say whether it is RAS or LPS, and was read as RAS: say it with --space or in a "
-                    "column 'space', and look at a case with `dgmld-bench show`"
+                    f"{TABLE} does not say whether it is RAS or LPS, and was read as RAS: say it when importing, or in "
+                    "a column 'space', and look at a case with `dgmld-bench show`"
                 )
             )
 

@@ -17,7 +17,7 @@ _SIDES = (("right", "to the left of"), ("front", "behind"), ("top", "below"))
 
 USUAL_LENGTHS_MM = {
     "cerebellum": ("TCD1", "TCD2", 10.0, 120.0, "the voxel sizes of the volumes and the unit of the points"),
-    "cephalometric": ("sella", "nasion", 40.0, 110.0, "--spacing-mm"),
+    "cephalometric": ("sella", "nasion", 40.0, 110.0, "the size given for a pixel"),
 }
 """Per landmark set: two landmarks, how far apart they can be in anyone, and what is wrong where they are not."""
 

@@ -168,7 +168,7 @@ def check_space(folder: Path, needed: int) -> None:
     if needed > free:
         raise DataError(
             f"{folder}: {decimal(needed)} are needed and {decimal(free)} are free; make room, or choose another "
-            "disk with --data-dir. Nothing was fetched"
+            "disk with data_dir=PATH. Nothing was fetched"
         )
 
 

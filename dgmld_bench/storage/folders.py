@@ -37,7 +37,7 @@ def data_dir(path: Path | str | None = None) -> Path:
     try:
         folder = Path(path).expanduser().absolute()
     except RuntimeError:
-        raise UsageError(f"{path}: there is no home directory here; name the data folder with --data-dir") from None
+        raise UsageError(f"{path}: there is no home directory here; name the data folder with data_dir=PATH") from None
     if folder.is_file():
         raise UsageError(f"{folder} is a file, expected the data folder")
     return folder
@@ -76,7 +76,7 @@ def locked(folder: Path, what: str = "download, import, generation or removal") 
     except (OSError, NotImplementedError) as error:  # as some network disks answer
         reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"{folder}: cannot be locked ({reason}); choose a data folder on another disk with --data-dir"
+            f"{folder}: cannot be locked ({reason}); choose a data folder on another disk with data_dir=PATH"
         ) from None
     try:
         yield

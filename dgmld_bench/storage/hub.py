@@ -148,7 +148,7 @@ def _refusal(error: Exception, dataset: HubDataset) -> str:
             "with `hf auth login` (or set HF_TOKEN); otherwise open the page in a browser to see what became of it"
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return f"{dataset.url} has no revision '{dataset.revision}'; --revision takes a branch, a tag or a commit"
+        return f"{dataset.url} has no revision '{dataset.revision}'; revision=REV takes a branch, a tag or a commit"
     if isinstance(error, errors.OfflineModeIsEnabled):
         return f"{dataset.url} was not asked for: HF_HUB_OFFLINE is set; unset it to download"
     if isinstance(error, errors.HfHubHTTPError):
