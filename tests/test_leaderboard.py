@@ -306,6 +306,47 @@ def test_what_is_no_submission_never_lies_among_them(repository, data, tmp_path,
     assert after == before
 
 
+def test_submit_corrects_what_is_not_committed_and_nothing_else(repository, data, tmp_path):
+    commit_all(repository)
+
+    def submit(shift):
+        submission(data, "Mine", shift, seeds=(0,)).save(tmp_path / "predictions.json")
+        command = [sys.executable, "-m", "dgmld_bench", "submit", tmp_path / "predictions.json", "--root", repository]
+        return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+
+    place = repository / "submissions/ceph/mine-unet.json"
+    assert submit(1).returncode == 0
+    first = place.read_bytes()
+    corrected = submit(2)
+    assert corrected.returncode == 0, corrected.stderr
+    second = place.read_bytes()
+    assert second != first and second == (tmp_path / "predictions.json").read_bytes()
+    commit_all(repository)
+    refused = submit(3)
+    assert refused.returncode == 2 and "only what is not committed" in refused.stderr
+    assert place.read_bytes() == second
+
+
+def test_validate_says_what_submit_says(repository, data, tmp_path):
+    bad = submission(data, "Mine", 1, seeds=(0, 1), selection=None, training_data=None)
+    bad.runs[1].predictions["isbi"] = bad.runs[0].predictions["isbi"]
+    del bad.runs[0].predictions["isbi"]["300"]
+    bad.save(tmp_path / "predictions.json")
+    (tmp_path / "run.json").write_text('{"parameters": "many"}')
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "dgmld_bench", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    (validated,) = json.loads(run("validate", tmp_path / "predictions.json", "--json", "-").stdout)
+    said = [*validated["problems"], *validated["to_submit"]]
+    submitted = run("submit", tmp_path / "predictions.json", "--root", repository)
+    assert submitted.returncode == 1 and len(said) == 6
+    told = " ".join(submitted.stderr.split())
+    assert all(" ".join(fault.split()).removeprefix("run.json: ") in told for fault in said), (said, submitted.stderr)
+    assert submitted.stderr.count("\n  ") == len(said)
+
+
 def test_the_repositorys_own_board_is_current(tmp_path):
     assert find_differences(ROOT, tmp_path / "no data") == []
 

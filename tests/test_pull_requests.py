@@ -177,6 +177,17 @@ def test_hostile_pull_requests_are_refused_in_words(git, good, tmp_path, name):
     assert sorted(p.name for p in git.root.iterdir()) == [".git", "leaderboard", "submissions"]
 
 
+def test_faults_of_paths_and_of_content_are_reported_together(git, isbi_films, tmp_path):
+    lacking = submission(isbi_films, "New", 3, selection=None, training_data=None).to_json()
+    code = ("dgmld_bench/scoring.py", "100644", git.blob("x"))
+    sidecar = (PLACE.replace(".json", ".run.json"), "100644", git.blob('{"parameters": "many"}'))
+    head = git.pull_request((PLACE, "100644", git.blob(lacking)), sidecar, code)
+    faults = review(git.root, git.base, head, tmp_path).faults
+    assert len(faults) == 4
+    wanted = ("outside submissions/", "'selection' is missing", "'training_data' is missing", "'parameters'")
+    assert all(any(want in fault for fault in faults) for want in wanted), faults
+
+
 def test_a_tree_that_no_client_would_write(git, good, tmp_path):
     inner = git.run("mktree", "-z", text=f"100644 blob {git.blob(good)}\tnew-unet.json\0")
     folder = git.run("mktree", "-z", text=f"040000 tree {inner}\t..\0")

@@ -168,7 +168,7 @@ def submit(
     """Put predictions in their place under submissions/, checked, and print the git commands of the pull request.
 
     Options add what the file does not say. Parameters, training time and command are quoted from a run.json beside the
-    file. Never overwrites a submission.
+    file. Again, it corrects your submission as long as it is not committed; it never overwrites another one.
 
         dgmld-bench submit runs/open/bapdg-unet-small/predictions.json
     """

@@ -30,7 +30,8 @@ def validate(
 ) -> None:
     """Check predictions files: format, names, numbers, completeness, size. Needs no data; exit code 1 at any fault.
 
-    A file below submissions/ must be a submission: name, selection and training data are checked too.
+    A file below submissions/ must be a submission: name, selection and training data are checked too. Of any other file
+    the same is said, as what it lacks to be one.
 
     dgmld-bench validate preds.json
     """
@@ -50,6 +51,8 @@ def validate(
                 out.print(f"{name}: {clean(problem)}")
             if len(problems) > MAX_LISTED:
                 out.print(f"{name}: and {len(problems) - MAX_LISTED} more (--json lists them)")
+            for lack in result["to_submit"][:MAX_LISTED]:
+                out.print(f"{name}: to submit it: {clean(lack)}")
     if not all(r["valid"] for r in results):
         raise typer.Exit(1)
 
@@ -57,7 +60,15 @@ def validate(
 def _validate(file: Path, split: str | None) -> dict[str, Any]:
     from dgmld_bench.errors import DataError
     from dgmld_bench.leaderboard.reported import FILE as REPORTED
-    from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, SIDECAR, find_faults, read_provenance
+    from dgmld_bench.leaderboard.submissions import (
+        FOLDER,
+        MAX_BYTES,
+        SIDECAR,
+        content_faults,
+        find_faults,
+        quote_faults,
+        read_provenance,
+    )
     from dgmld_bench.scoring.predictions import Predictions
     from dgmld_bench.scoring.score import N_SEEDS
     from dgmld_bench.scoring.validation import find_problems
@@ -65,23 +76,29 @@ def _validate(file: Path, split: str | None) -> dict[str, Any]:
     place = file.parent.resolve() / file.name  # a link stays a link
     root = next((p.parent for p in place.parents if p.name == FOLDER and (p.parent / REPORTED).is_file()), None)
     problems: list[str] = []
+    to_submit: list[str] = []
     summary = ""
     try:
         if file.name.endswith(SIDECAR):
             read_provenance(file.with_name(file.name.removesuffix(SIDECAR) + ".json"))
-            return {"file": str(file), "valid": True, "summary": "how a submission was made", "problems": []}
+            return _result(file, [], "how a submission was made", [])
         if root is not None:
             problems = find_faults(place, root)
         if not problems:
             predictions = _read(file, split) if split else Predictions.load(file, max_bytes=MAX_BYTES)
             problems = find_problems(predictions)
             summary = f"{len(predictions.seeds)} of {N_SEEDS} seeds, splits {', '.join(predictions.splits)}"
-            wanted = [k for k in ("selection", "training_data") if not getattr(predictions, k)]
-            if wanted:
-                summary += f"; a submission also needs {' and '.join(wanted)}"
+            to_submit = [fault for fault in content_faults(predictions) if fault not in problems]
+            run = file.with_name("run.json")
+            to_submit += quote_faults(run) if run.is_file() else []
     except DataError as error:
         problems = [error.message]
-    return {"file": str(file), "valid": not problems, "summary": summary, "problems": problems}
+    return _result(file, problems, summary, to_submit)
+
+
+def _result(file: Path, problems: list[str], summary: str, to_submit: list[str]) -> dict[str, Any]:
+    valid = not problems
+    return {"file": str(file), "valid": valid, "summary": summary, "problems": problems, "to_submit": to_submit}
 
 
 def _read(file: Path, name: str) -> Predictions:

@@ -1,4 +1,4 @@
-"""Putting a submission in its place: checked first, its two files placed as one step, never over another one."""
+"""Putting a submission in its place: checked first, both files placed as one step, never over one that is committed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.files import write_json
+from dgmld_bench.leaderboard.revisions import is_committed
 from dgmld_bench.leaderboard.submissions import FOLDER, SIDECAR, find_faults
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.storage.folders import locked
@@ -39,7 +40,8 @@ def place_submission(root: Path, predictions: Predictions, name: str, quoted: di
     """Check a submission, then put predictions, and what is quoted of their run, in their place.
 
     Both files are written and checked in a temporary folder first. Predictions take their place before their sidecar,
-    since they are a submission without it too; after a kill in between, whoever comes by places the sidecar.
+    since they are a submission without it too; after a kill in between, whoever comes by places the sidecar. What is
+    there and not committed is one's own, and corrected.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def place_submission(root: Path, predictions: Predictions, name: str, quoted: di
     Raises
     ------
     UsageError
-        When a submission of that name is there already.
+        When a submission of that name is committed already, or it cannot be told whether it is.
     DataError
         When it is not as a submission must be, or another one is being placed.
     """
@@ -66,8 +68,12 @@ def place_submission(root: Path, predictions: Predictions, name: str, quoted: di
                 shutil.copyfile(sidecar, staged.with_name(sidecar.name))
             if faults := find_faults(staged, staging):
                 raise DataError("not a submission yet:\n  " + "\n  ".join(faults))
-            if place.exists() and not (was_killed and place.read_bytes() == staged.read_bytes()):
-                raise UsageError(f"{place} is there already; choose another --tag")
+            again = was_killed and place.exists() and place.read_bytes() == staged.read_bytes()
+            if place.exists() and not again and is_committed(root, place.relative_to(root).as_posix()):
+                raise UsageError(
+                    f"{place} is there already, and only what is not committed in a git repository is corrected; "
+                    "choose another --tag"
+                )
             place.parent.mkdir(exist_ok=True)
             try:
                 staged.replace(place)

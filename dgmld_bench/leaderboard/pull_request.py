@@ -32,6 +32,7 @@ _PLAIN = "100644"
 _MODES = {"120000": "a symbolic link", "160000": "a submodule", "100755": "an executable file", "040000": "a folder"}
 _CHANGES = {"M": "changes", "D": "deletes", "T": "changes the type of"}
 _MAX_LISTED = 20
+_MAX_READ = 4  # files that are looked into: two submissions with their sidecars, if there are two
 
 
 @dataclass(frozen=True)
@@ -81,24 +82,25 @@ def review(root: Path, base: str, head: str, data_dir: Path | None = None, *, sc
     """
     base, head = (find_commit(root, name) for name in (base, head))
     changes = list_changes(root, merge_base(root, base, head), head)
-    faults = _faults_of(changes)
-    if faults:
-        return Review(tuple(faults))
+    faults, added = _faults_of(changes)
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name)
-        try:
-            for change in changes:
-                limit = MAX_SIDECAR_BYTES if change.path.endswith(SIDECAR) else MAX_BYTES
-                place = copy / change.path  # place_of has matched it: two plain names below submissions/
-                place.parent.mkdir(parents=True, exist_ok=True)
+        for change in added[:_MAX_READ]:
+            limit = MAX_SIDECAR_BYTES if change.path.endswith(SIDECAR) else MAX_BYTES
+            place = copy / change.path  # place_of has matched it: two plain names below submissions/
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
                 place.write_bytes(read_blob(root, change, limit))
-        except DataError as error:
-            return Review((str(error),))
-        (path,) = (copy / c.path for c in changes if not c.path.endswith(SIDECAR))
+            except DataError as error:
+                faults.append(str(error))
+        found = [path for path in sorted((copy / FOLDER).glob("*/*.json")) if not path.name.endswith(SIDECAR)]
+        faults += [f"{path.relative_to(copy)}: {fault}" for path in found for fault in find_faults(path, copy)]
+        if faults:
+            return Review(tuple(faults))
+        (path,) = found
         track, submission = path.parent.name, path.stem
-        faults = [f"{path.relative_to(copy)}: {fault}" for fault in find_faults(path, copy)]
-        if faults or not score:
-            return Review(tuple(faults), *(() if faults else (track, submission)))
+        if not score:
+            return Review((), track, submission)
         boards = []
         for with_it in (False, True):
             one = copy / f"board-{with_it}"
@@ -114,8 +116,8 @@ def review(root: Path, base: str, head: str, data_dir: Path | None = None, *, sc
     return Review((), track, submission, *boards)
 
 
-def _faults_of(changes: Sequence[Change]) -> list[str]:
-    """Return what forbids reading the changed files at all."""
+def _faults_of(changes: Sequence[Change]) -> tuple[list[str], list[Change]]:
+    """Return what is wrong with the paths, and the changes that add a file where a submission has its files."""
     faults, added = [], []
     for change in changes:
         where = _shown(change.path)
@@ -129,16 +131,17 @@ def _faults_of(changes: Sequence[Change]) -> list[str]:
         elif place_of(change.path) is None:
             faults.append(f"{where}: not {FOLDER}/TRACK/METHOD-BACKBONE[-TAG].json, lower case, of a known track")
         else:
-            added.append(change.path)
+            added.append(change)
     if len(faults) > _MAX_LISTED:
         faults[_MAX_LISTED:] = [f"and {len(faults) - _MAX_LISTED} more files at fault"]
-    submissions = [path for path in added if not path.endswith(SIDECAR)]
-    if not faults and len(submissions) != 1:
+    paths = [change.path for change in added]
+    submissions = [path for path in paths if not path.endswith(SIDECAR)]
+    if len(submissions) > 1 or not (faults or submissions):
         faults.append(f"{len(submissions)} submissions are added; a pull request adds exactly one")
-    for path in added:
+    for path in paths:
         if path.endswith(SIDECAR) and path.removesuffix(SIDECAR) + ".json" not in submissions:
             faults.append(f"{_shown(path)}: belongs to no submission of this pull request")
-    return faults
+    return faults, added
 
 
 def _copy_track(root: Path, copy: Path, track: str, without: str) -> None:

@@ -70,6 +70,14 @@ def read_file(root: Path, commit: str, path: str) -> bytes:
     return _git(root, "cat-file", "blob", listed.split()[2].decode()) if listed else b""
 
 
+def is_committed(root: Path, path: str) -> bool:
+    """Return whether the last commit has a file; True as well where that cannot be told."""
+    try:
+        return bool(read_file(root, "HEAD", path))
+    except UsageError:
+        return True
+
+
 def _git(root: Path, *arguments: str) -> bytes:
     """Return what a git command prints; nothing strangers wrote is ever one of its options."""
     command = ["git", "-C", str(root), "--no-replace-objects", "--literal-pathspecs", *arguments]

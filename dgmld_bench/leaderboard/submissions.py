@@ -141,7 +141,7 @@ def examine(path: Path, root: Path) -> tuple[Predictions | None, list[str]]:
         predictions = Predictions.load(path, max_bytes=MAX_BYTES)
     except DataError as error:
         return None, [error.message]
-    faults = find_problems(predictions)
+    faults = content_faults(predictions)
     stem = path.name.removesuffix(".json")
     if predictions.track != parts[0]:
         faults.append(f"lies in {parts[0]}/, but says its track is '{predictions.track}'")
@@ -149,6 +149,20 @@ def examine(path: Path, root: Path) -> tuple[Predictions | None, list[str]]:
         expected = submission_id(predictions)
         if stem != expected and not (stem.startswith(expected + "-") and _ID.fullmatch(stem)):
             faults.append(f"file name: expected {expected}.json or {expected}-TAG.json, lower case")
+    except UsageError:
+        pass  # said above
+    try:
+        read_provenance(path)
+    except DataError as error:
+        faults.append(str(error))
+    return predictions, faults
+
+
+def content_faults(predictions: Predictions) -> list[str]:
+    """Return what keeps predictions from being a submission, wherever they lie, one line each."""
+    faults = find_problems(predictions)
+    try:
+        submission_id(predictions)
     except UsageError as error:
         faults.append(str(error))
     if predictions.selection is None:
@@ -165,11 +179,7 @@ def examine(path: Path, root: Path) -> tuple[Predictions | None, list[str]]:
     own = [s for s in predictions.splits if s.startswith("own/")]
     if own:
         faults.append(f"split '{own[0]}' is of your own data; the board ranks the benchmark's splits")
-    try:
-        read_provenance(path)
-    except DataError as error:
-        faults.append(str(error))
-    return predictions, faults
+    return faults
 
 
 def read_provenance(path: Path) -> Provenance:
@@ -183,13 +193,16 @@ def read_provenance(path: Path) -> Provenance:
     file = path.with_name(path.name.removesuffix(".json") + SIDECAR)
     if not file.exists():
         return Provenance()
-    value = read_json(file, max_bytes=MAX_SIDECAR_BYTES)
+    return _provenance(read_json(file, max_bytes=MAX_SIDECAR_BYTES), file.name)
+
+
+def _provenance(value: Any, name: str) -> Provenance:
     try:
         return Provenance.model_validate(value)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(p)[:60] for p in fault["loc"])
-        raise DataError(f"{file.name}: '{place}': {fault['msg']}") from None
+        raise DataError(f"{name}: '{place}': {fault['msg']}") from None
 
 
 def quote_run(file: Path) -> dict[str, Any]:
@@ -214,6 +227,15 @@ def quote_run(file: Path) -> dict[str, Any]:
         "inference": run.get("inference"),
     }
     return {k: v for k, v in quoted.items() if v is not None}
+
+
+def quote_faults(file: Path) -> list[str]:
+    """Return what keeps a trainer's ``run.json`` from being quoted; empty where nothing does."""
+    try:
+        _provenance(quote_run(file), file.name)
+    except DataError as error:
+        return [str(error)]
+    return []
 
 
 def load_submissions(root: Path) -> list[Entry]:
