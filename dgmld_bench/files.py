@@ -208,7 +208,11 @@ def safe_path(name: str) -> PurePosixPath:
         raise DataError(f"the name {shown} leads out of its folder")
     if not parts or any(c in _NOT_IN_NAMES or ord(c) < 32 for c in slashed):
         raise DataError(f"the name {shown} cannot be stored")
-    if parts[0].startswith("-") or any(len(os.fsencode(part)) > 255 for part in parts):
+    try:
+        too_long = any(len(os.fsencode(part)) > 255 for part in parts)
+    except UnicodeEncodeError:  # half a character, as JSON can write one
+        raise DataError(f"the name {shown} cannot be stored") from None
+    if parts[0].startswith("-") or too_long:
         raise DataError(f"the name {shown} cannot be stored")
     return PurePosixPath(*parts)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import atomic_write, new_folder, read_json, write_json, write_text
+from dgmld_bench.files import atomic_write, new_folder, read_json, safe_path, write_json, write_text
 
 
 def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
@@ -61,6 +61,12 @@ def test_a_folder_in_place_of_a_file_is_named(tmp_path):
 def test_a_folder_that_takes_no_file_is_told_of_the_file_that_was_asked_for():
     with pytest.raises(OSError, match=r"'/proc/scores\.json'"):
         write_text(Path("/proc/scores.json"), "x")
+
+
+@pytest.mark.parametrize("name", ["a\ud800b", "x/\udfff.txt"])
+def test_a_name_with_half_a_character_cannot_be_stored(name):
+    with pytest.raises(DataError, match="cannot be stored"):
+        safe_path(name)
 
 
 def test_numbers_of_thousands_of_digits_are_refused_in_words_for_a_user(tmp_path):

@@ -73,6 +73,22 @@ def test_a_data_folder_knows_where_its_images_are_being_exported(worker: Callabl
     assert not removed.exists() and list((tmp_path / "data").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "look", [lambda data: verify_source("isbi", data_dir=data), lambda data: remove_source("isbi", data)]
+)
+def test_verify_and_remove_take_what_a_killed_export_left_elsewhere(
+    worker: Callable[[], None], tmp_path: Path, look: Callable[[Path], object]
+) -> None:
+    trees.isbi(tmp_path / "release", [1, 151], size=(97, 120))
+    import_source("isbi", tmp_path / "release", data_dir=tmp_path / "data")
+    look(tmp_path / "data")
+    (export,) = [p for p in (tmp_path / "place").iterdir() if p.is_dir()]  # at work
+    worker()
+    import_source("isbi", tmp_path / "release", data_dir=tmp_path / "data")
+    look(tmp_path / "data")
+    assert not export.exists()
+
+
 def test_names_of_others_are_left_alone(tmp_path: Path) -> None:
     for name in (".x.dgmld-tmp", "x.0123456789ab.dgmld-tmp", ".x.0123456789ab.dgmld-tmp.txt"):
         (tmp_path / name).touch()

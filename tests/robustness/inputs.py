@@ -370,10 +370,7 @@ def names(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
 
 
 def _stays_inside(name: str) -> str | None:
-    try:
-        path = safe_path(name)
-    except UnicodeEncodeError:  # of a lone surrogate, which no archive or server gives
-        return None
+    path = safe_path(name)
     return "leads out" if path.is_absolute() or ".." in path.parts or not path.parts else None
 
 
