@@ -77,17 +77,37 @@ def demo(
         "One seed and a few simulated cases say nothing about real images; the real tracks are in the README.\n"
         f"[dim]{(time.monotonic() - start) / 60:.1f} minutes; predictions, checkpoints and curves are in {out}/[/]\n"
     )
-    program, where = shlex.quote(str(Path(sys.executable).with_name("dgmld-bench"))), f"--data-dir {folder}"
-    if Path(program).is_relative_to(Path.cwd()):
-        program = str(Path(program).relative_to(Path.cwd()))
-    test = track.tests[-1]
-    make_console(soft_wrap=True).print(  # commands are never broken
-        "What to type next:\n"
-        f"  {program} show 7 --split {test} --predictions {out}/baseline/predictions.json {where}\n"
-        f"  {program} compare {out}/baseline/predictions.json {out}/bapdg/predictions.json --split {test} {where}\n"
-        f"  {program} score YOUR.json --split {test} {where}    # docs/your-model.md makes YOUR.json\n"
-        f"  {program} leaderboard serve"
-    )
+    make_console(soft_wrap=True, markup=False).print(next_steps(track.tests[-1], out, folder, console.width))
+
+
+def next_steps(test: str, out: Path, folder: Path, width: int) -> str:
+    """Return what to type next: commands that fit the terminal and can be pasted as they stand."""
+    program = Path(sys.executable).with_name("dgmld-bench")
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    ours, theirs = out / "baseline/predictions.json", out / "bapdg/predictions.json"
+    at = ("--split", test, "--data-dir", folder)
+    steps = {
+        "look at a case": ("show", 7, "--predictions", ours, *at),
+        "is one method surely better?": ("compare", ours, theirs, *at),
+        "your own points (docs/your-model.md makes YOUR.json)": ("score", "YOUR.json", *at),
+        "the board": ("leaderboard", "serve"),
+    }
+    lines = ["What to type next:"]
+    for title, arguments in steps.items():
+        lines += [f"# {title}", *_broken([str(program), *map(str, arguments)], width)]
+    return "\n".join(lines)
+
+
+def _broken(words: list[str], width: int) -> list[str]:
+    """Return a command as lines that fit, where each but the last ends in a backslash."""
+    lines = [shlex.quote(words[0])]
+    for word in map(shlex.quote, words[1:]):
+        if len(lines[-1]) + len(word) + 3 <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"    {word}")
+    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 
 def _table(scores: dict[str, list[Score]], tests: tuple[str, ...]) -> Table:

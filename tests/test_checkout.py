@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from baselines import demo
 from dgmld_bench.files import read_json
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +56,30 @@ def test_without_pytorch_one_sentence_says_what_to_install(without, tmp_path, me
     assert result.stderr.startswith("error: training needs torch, not installed") and "[baselines]" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())  # nothing was generated first
+
+
+def test_the_source_distribution_holds_whatever_the_repository_holds():
+    tracked = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=False)
+    if tracked.returncode:
+        pytest.skip("not a checkout")
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
+    included = set(build["targets"]["sdist"]["include"])
+    by_itself = {"pyproject.toml", ".gitignore"}  # the build puts them in
+    of_this_ci = {".ci"}
+    assert {name.partition("/")[0] for name in tracked.stdout.splitlines()} == included | by_itself | of_this_ci
+
+
+def test_the_demo_ends_with_commands_that_fit_a_terminal_and_can_be_pasted(tmp_path):
+    text = demo.next_steps("phantom-feta", Path("demo"), tmp_path / "a folder", 80)
+    assert max(map(len, text.splitlines())) <= max(80, len(str(tmp_path)) + 20)
+    text = demo.next_steps("phantom-feta", Path("demo"), Path("demo/data"), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    commands = [line for line in text.replace("\\\n", "").splitlines()[1:] if not line.startswith("#")]
+    show, compare, score, serve = (shlex.split(command)[1:] for command in commands)
+    at = ["--split", "phantom-feta", "--data-dir", "demo/data"]
+    assert show == ["show", "7", "--predictions", "demo/baseline/predictions.json", *at]
+    assert compare == ["compare", "demo/baseline/predictions.json", "demo/bapdg/predictions.json", *at]
+    assert score == ["score", "YOUR.json", *at] and serve == ["leaderboard", "serve"]
 
 
 def test_every_script_finds_the_checkout():

@@ -105,6 +105,11 @@ def test_a_register_that_cannot_be_read_hides_no_other_source(run, tmp_path: Pat
     assert sources["isbi"]["fault"] is None and sources["own/clinic"]["splits"] == []
 
 
+def test_an_unknown_source_is_answered_with_what_import_takes(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert str(run("import", "nowhere", tmp_path).exception).endswith("hamedan, phantom, own")
+    assert "`import own PATH --name clinic`" in str(run("import", "own/clinic", tmp_path).exception)
+
+
 def test_the_next_command_can_be_pasted(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "in/images").mkdir(parents=True)
     Image.linear_gradient("L").save(tmp_path / "in/images/p [red]1.png")

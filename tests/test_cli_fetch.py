@@ -16,10 +16,13 @@ import pytest
 from typer.testing import CliRunner
 
 from dgmld_bench.cli.app import build_app
+from dgmld_bench.cli.fetch import _Notes
 from dgmld_bench.errors import DataError, DgmldBenchError, UsageError
 from dgmld_bench.obtaining.downloading import INCOMING
+from dgmld_bench.sources import get_source
 from dgmld_bench.sources.atlases import published_files
 from dgmld_bench.storage.download import PART
+from dgmld_bench.terminal import make_console
 from tests import servers
 from tests.servers import Hub, Site, serve, serve_hub
 from tests.test_downloading import release as release  # a fixture
@@ -169,19 +172,43 @@ def test_from_download_to_removal(hub: Hub, tmp_path: Path, monkeypatch: pytest.
 def test_one_source_that_fails_does_not_stop_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(Site(dict.fromkeys(published_files(), b"not the file"))) as site:
         arguments = ("download", "pku", "atlases", "--spacing-mm", "0.1", "--accept-licence", "--mirror", site.url)
-        _, error = inside(tmp_path, monkeypatch)(*arguments)
+        shown, error = inside(tmp_path, monkeypatch)(*arguments)
         assert site.requests
-    assert isinstance(error, DataError)
+    assert isinstance(error, DataError) and "Fetching atlases …" in shown
+    assert "'pku': what figshare says" in str(error) and "'atlases': data/" in str(error)
     assert "what figshare says of article 13265471 could not be fetched" in str(
         error
     ) and "truncated or was changed" in str(error)
     assert "dgmld-bench import atlases PATH" in str(error)
 
 
+def test_the_same_trouble_with_many_files_is_said_once_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    notes = _Notes(make_console())
+    for n in range(5):
+        notes.say(f"srr-{n}.nii.gz", f"status 503; again in {2**n} s")
+    notes.say("srr-9.nii.gz", "the line went silent; again in 1 s")
+    notes.end()
+    assert capsys.readouterr().out.splitlines() == [
+        "  srr-0.nii.gz status 503; again in 1 s",
+        "  … the same 4 more times",
+        "  srr-9.nii.gz the line went silent; again in 1 s",
+    ]
+
+
+def test_stopping_while_cases_are_generated_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(get_source("phantom")), "generate", stop)
+    result = CliRunner().invoke(build_app(), ["download", "phantom", "--data-dir", str(tmp_path)])
+    assert result.exit_code == 130 and "Complete cases are kept: run the same command again" in result.output
+
+
 def test_wrong_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dgmld_bench = inside(tmp_path, monkeypatch)
     for arguments, message in [
         (["download", "isbu"], "did you mean 'isbi'"),
+        (["download", "nowhere"], "Known: dgmld, atlases, isbi, pku, aariz, hamedan, phantom"),
         (["download", "open"], "'open' is a track; its data comes from source 'atlases'"),
         (["audit", "atlases"], "'atlases' is a source; its cases are in track 'open'"),
         (["download", "atlases", "--revision", "v1"], "has no revision to choose"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,7 @@ def test_the_command(tmp_path: Path) -> None:
     (case,) = json.loads(result.stdout)["cases"]
     assert case["case"] == "a" and case["numbering"] == "fidon" and set(case["lengths_mm"]) == {"TCD", "HDV", "ADV"}
     assert f"{case['lengths_mm']['TCD']:.1f}" in result.stderr and "Mask-derived landmarks of 1 case" in result.stderr
+    assert re.search(r"^a .* fidon +a\.nii\.gz *$", result.stderr, re.MULTILINE), result.stderr
     assert sorted(p.name for p in (tmp_path / "maps/landmarks/a").iterdir()) == [
         "ADV.mrk.json",
         "HDV.mrk.json",

@@ -152,11 +152,15 @@ def import_(
 def _source_name(source: str, name: str | None) -> str:
     """Return the source's full name: ``own`` has one per centre."""
     from dgmld_bench.errors import UsageError
+    from dgmld_bench.sources import get_source
 
     if source == "own" and name is None:
         raise UsageError("'own' needs --name NAME, what to call your centre; its split will be own/NAME")
     if source == "own":
         return f"own/{name}"
+    if source.startswith("own/"):
+        raise UsageError(f"a centre of your own is imported by `import own PATH --name {source.partition('/')[2]}`")
+    get_source(source, offered=(*source_names(), "own"))
     if name is not None:
         raise UsageError(f"--name is for a centre of your own, `import own`; '{source}' has its name")
     return source

@@ -89,7 +89,7 @@ def derive_landmarks(
     emit_json(value | {"problems": [asdict(p) for p in problems]}, json)
     if not cases:
         raise DataError("nothing was derived:" + "".join(f"\n  {p}" for p in problems))
-    _print(console, cases, problems, folder)
+    _print(console, cases, problems, path, folder)
 
 
 def _labels(text: str | None) -> tuple[int, ...] | None:
@@ -104,7 +104,7 @@ def _labels(text: str | None) -> tuple[int, ...] | None:
     return tuple(dict.fromkeys(map(int, parts)))
 
 
-def _print(console: Console, cases: list[DerivedCase], problems: list[Problem], folder: Path) -> None:
+def _print(console: Console, cases: list[DerivedCase], problems: list[Problem], root: Path, folder: Path) -> None:
     from rich import box
     from rich.markup import escape
     from rich.padding import Padding
@@ -115,8 +115,10 @@ def _print(console: Console, cases: list[DerivedCase], problems: list[Problem], 
     for name in cases[0].lengths_mm:
         table.add_column(f"{name}, mm", justify="right")
     table.add_column("Numbering")
+    table.add_column("Label map, below PATH")
     for case in cases:
-        table.add_row(escape(case.id), *(f"{mm:.1f}" for mm in case.lengths_mm.values()), case.numbering)
+        lengths = (f"{mm:.1f}" for mm in case.lengths_mm.values())
+        table.add_row(escape(case.id), *lengths, case.numbering, escape(str(case.label_map.relative_to(root))))
     print_whole(console, table)
     if problems:
         console.print(f"\n[yellow]{len(problems)} finding{'s' * (len(problems) != 1)}:[/]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,7 +86,7 @@ def download(
     from dgmld_bench.sources import get_source
 
     names = list(dict.fromkeys(sources or ["dgmld"]))
-    found = [get_source(name) for name in names]
+    found = [get_source(name, offered=tuple(_CAN_BE_HAD.split(", "))) for name in names]
     console = make_console(stderr=json is not None and str(json) == "-")
     wanted, failed = [], []
     for source in found:
@@ -98,7 +99,7 @@ def download(
         except UsageError:
             raise
         except DataError as error:
-            failed.append(str(error))
+            failed.append(_of_source(source, error))
     results = []
     for source in wanted:
         try:
@@ -110,7 +111,8 @@ def download(
         except DgmldBenchError as error:
             elsewhere = f"Or fetch it elsewhere and run `dgmld-bench import {source.name} PATH`"
             other = f"{elsewhere}, or name another server by --mirror."
-            failed.append(str(error) if source.is_generated else f"{error}\n{other}")
+            said = _of_source(source, error)
+            failed.append(said if source.is_generated else f"{said}\n{other}")
     emit_json({"downloaded": results, "failed": failed}, json)
     if failed:
         raise DataError("\n".join(failed))
@@ -227,6 +229,12 @@ def _agree(console: Console, source: Source, accepted: bool, data_dir: Path | No
     accept(source, licence, data_dir)
 
 
+def _of_source(source: Source, error: Exception) -> str:
+    """Return an error that names its source: several may be fetched at once."""
+    said = str(error)
+    return said if f"'{source.name}'" in said else f"'{source.name}': {said}"
+
+
 def _can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
@@ -246,6 +254,7 @@ def _fetch(
     from dgmld_bench.sources import get_source
 
     options: dict[str, Any] = {"spacing_mm": spacing_mm} if "spacing_mm" in get_source(name).options else {}
+    console.print(f"Fetching [bold]{name}[/] …")
     try:
         with _transfer_bars(console, name) as (report, progress):
             got = download_source(
@@ -276,10 +285,14 @@ def _generate(
 ) -> dict[str, Any]:
     from rich.markup import escape
 
-    with progress_bars(console) as progress:
-        made = source.generate(
-            data_dir, size=size, progress=lambda done, total: progress(f"Generating the {source.name}", done, total)
-        )
+    step = f"Generating the {source.name}"
+    console.print(f"{step} …")
+    try:
+        with progress_bars(console) as progress:
+            made = source.generate(data_dir, size=size, progress=lambda done, total: progress(step, done, total))
+    except KeyboardInterrupt:
+        console.print("Stopped. Complete cases are kept: run the same command again to go on from there.")
+        raise
     console.print(f"{len(made.cases)} simulated cases are in {escape(str(made.folder))}", soft_wrap=True)
     counts = {split: made.count(split) for split in source.splits}
     return {"source": source.name, "folder": str(made.folder), "fetched": False, "cases": counts}
@@ -344,6 +357,7 @@ def _transfer_bars(console: Console, name: str) -> Iterator[tuple[Report, Any]]:
         total = bars.add_task(name, total=None, visible=False)
         current = bars.add_task("", total=None, visible=False)
         shown = [""]
+        notes = _Notes(console)
 
         def report(transfer: Transfer) -> None:
             count = f"{name}: {transfer.files_done}/{transfer.files} files"
@@ -355,11 +369,37 @@ def _transfer_bars(console: Console, name: str) -> Iterator[tuple[Report, Any]]:
             if transfer.file:
                 bars.update(current, completed=transfer.file_done, total=transfer.file_bytes)
             if transfer.note:
-                console.print(f"  {escape(transfer.file)} {escape(transfer.note)}".rstrip(), soft_wrap=True)
+                notes.say(transfer.file, transfer.note)
 
         def progress(step: str, done: int, count: int) -> None:
             bars.update(total, visible=False)
             bars.update(current, visible=False)
             steps(step, done, count)
 
-        yield report, progress
+        try:
+            yield report, progress
+        finally:
+            notes.end()
+
+
+class _Notes:
+    """Prints why a transfer waits; the same again, of this file or another, is counted and said in one line."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._last, self._repeated = console, "", 0
+
+    def say(self, file: str, note: str) -> None:
+        from rich.markup import escape
+
+        kind = re.sub(r"\d[\d.]*", "", note)
+        if kind == self._last:
+            self._repeated += 1
+            return
+        self.end()
+        self._last = kind
+        self._console.print(f"  {escape(file)} {escape(note)}".rstrip(), soft_wrap=True)
+
+    def end(self) -> None:
+        if self._repeated:
+            self._console.print(f"  … the same {self._repeated} more time{'s' * (self._repeated > 1)}")
+        self._last, self._repeated = "", 0

@@ -165,7 +165,7 @@ def _derive(
     case_id: str, files: list[Path], folder: Path, numbering: derive.Scheme | tuple[int, ...] | None
 ) -> DerivedCase:
     if len(files) > 1:
-        names = ", ".join(p.name for p in files)
+        names = ", ".join(map(str, files))
         raise DataError(f"{len(files)} files of this case, choose one kind with --pattern: {names}")
     (path,) = files
     affine, shape = volumes.read_affine_and_shape(path)

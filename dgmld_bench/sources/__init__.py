@@ -41,8 +41,11 @@ def source_names() -> tuple[str, ...]:
 
 
 @cache
-def get_source(name: str) -> Source:
-    """Return a source by its name, ``own/NAME`` too; UsageError with the known names when there is none."""
+def get_source(name: str, *, offered: tuple[str, ...] = ()) -> Source:
+    """Return a source by its name, ``own/NAME`` too; UsageError with the known names when there is none.
+
+    ``offered`` are the names that the error gives: what the command at hand takes, else all.
+    """
     if name.startswith("own/"):
         from dgmld_bench.sources.own import Own
 
@@ -52,7 +55,7 @@ def get_source(name: str) -> Source:
         return known[name]
     if giving := [repr(source.name) for source in known.values() if any(s.track == name for s in source.gives)]:
         raise UsageError(f"'{name}' is a track; its data comes from source {' and '.join(giving)}")
-    raise unknown_name("source", name, (*known, "own/NAME"))
+    raise unknown_name("source", name, offered or (*known, "own/NAME"))
 
 
 def how_to_get(name: str) -> str:
