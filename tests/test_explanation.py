@@ -12,7 +12,7 @@ from dgmld_bench.scoring.combining import combine
 from dgmld_bench.scoring.comparison import compare
 from dgmld_bench.scoring.directions import directions
 from dgmld_bench.scoring.explanation import Explanation
-from dgmld_bench.scoring.people import against_people
+from dgmld_bench.scoring.people import against_people, annotator_shift_mm
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.scoring.score import load_reference, score_against
 
@@ -225,3 +225,18 @@ def test_radii_are_tried_in_domain_beside_another_domain(isbi):
     assert inside["split"] == "isbi" and 89 < inside["covered_percent"]["mean"] < 92
     assert conformal["covered_percent"]["mean"] < 70
     assert Explanation(home).at_home is None  # it is at home
+
+
+def test_landmarks_that_annotators_of_source_or_target_define_twice_are_named(isbi, monkeypatch):
+    one, other = np.zeros((19, 2)), np.zeros((19, 2))
+    other[3] = [0.0, 8.0]  # px: 4 mm apart
+    other[4] = [0.0, 3.0]
+    other[5] = np.nan
+    source = [case_of({"one": one, "other": other}), case_of({"other": other, "one": one})]
+    np.testing.assert_allclose(annotator_shift_mm(source)[[0, 3, 4, 5]], [0, 4, 1.5, np.nan])
+    assert annotator_shift_mm([case_of({"one": one})]) is None
+    monkeypatch.setattr("dgmld_bench.scoring.explanation.load_split", lambda name, data_dir: source)
+    values = explained(isbi, moved(isbi, np.array([1.0, 0.0])))["definitions"]
+    assert list(values) == ["isbi", "isbi-train"] and "supramentale" not in values["isbi-train"]
+    twice = [name for name, row in values["isbi-train"].items() if row["two_definitions"]]
+    assert twice == ["porion"] and values["isbi-train"]["porion"]["shift_mm"] == 4

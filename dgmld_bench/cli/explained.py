@@ -38,6 +38,7 @@ def print_explanation(console: Console, values: dict[str, Any], titles: dict[str
         Landmark -> what to print for it.
     """
     _parts(console, values, titles)
+    _definitions(console, values["definitions"], titles)
     _seed_spread(console, values["seed_spread"])
     _confidence(console, values["confidence"])
     _conformal(console, values["conformal"], titles)
@@ -88,6 +89,14 @@ def _parts(console: Console, values: dict[str, Any], titles: dict[str, str]) -> 
             "lie as near to one as the other does [dim](a further annotator: 50 %)[/].",
             soft_wrap=True,
         )
+
+
+def _definitions(console: Console, definitions: dict[str, Any], titles: dict[str, str]) -> None:
+    for split, landmarks in definitions.items():
+        twice = [f"{titles[name]} {row['shift_mm']:.1f}" for name, row in landmarks.items() if row["two_definitions"]]
+        if twice:
+            said = f"two annotators of {split} place throughout apart, in mm: {', '.join(twice)}"
+            console.print(f"[yellow]Two definitions[/]: {said}.", soft_wrap=True)
 
 
 def _seed_spread(console: Console, spread: dict[str, Any] | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +13,15 @@ from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError
 from dgmld_bench.scoring import certainty, metrics
+from dgmld_bench.scoring.agreement import SYSTEMATIC_MM
 from dgmld_bench.scoring.directions import direction_names, directions
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.parts import MIN_CASES, MISS_FLOOR_MM, errors_without_offset, take_apart
 from dgmld_bench.scoring.parts_table import PartsTable, over_seeds, parts_table
-from dgmld_bench.scoring.people import AgainstPeople, against_people
+from dgmld_bench.scoring.people import AgainstPeople, against_people, annotator_shift_mm
 from dgmld_bench.scoring.score import Reference, Score, load_reference, score_against
 from dgmld_bench.scoring.statistics import average_interval
-from dgmld_bench.splits import get_split, get_track
+from dgmld_bench.splits import get_split, get_track, load_split
 
 Array = NDArray[np.float64]
 
@@ -70,6 +72,20 @@ class Explanation:
         """How the points compare with annotators; None where no two set a point."""
         return against_people(self.score.reference.cases.values(), self.score.predicted)
 
+    @cached_property
+    def definitions_mm(self) -> dict[str, Array]:
+        """How far two annotators place each landmark apart throughout, here and on the split that was trained on.
+
+        By split, ``(landmark,)``; without those that no two annotated, and those that are not on disk.
+        """
+        reference, train = self.score.reference, get_track(self.score.predictions.track).train
+        found = {} if self.people is None else {reference.split.name: self.people.shift_mm}
+        if train != reference.split.name and get_split(train).reference == "expert":
+            with suppress(DataError):
+                shift = annotator_shift_mm(load_split(train, data_dir=self.data_dir))
+                found |= {} if shift is None else {train: shift}
+        return found
+
     @property
     def floor_mm(self) -> Array:
         """No point this near to where its landmark's points lie is a miss, ``(landmark,)``."""
@@ -92,16 +108,29 @@ class Explanation:
         return replace(self.score.errors, parts=self.parts, rest_mm=self.rest_mm)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``score --json`` adds: ``parts``, ``people``, ``seed_spread``, ``confidence``, ``conformal``."""
+        """Return what ``score --json`` adds: parts, people, definitions, seed_spread, confidence and conformal."""
         landmarks = self.score.reference.landmark_set.names
         return {
             "parts": {"reason": f"fewer than {MIN_CASES} cases, or no error at all"}
             if self.parts is None
             else self.parts.to_dict(landmarks),
             "people": self.people and self.people.to_dict(landmarks),
+            "definitions": self._definitions(),
             "seed_spread": self._seed_spread(),
             "confidence": self._confidence(),
             "conformal": self._conformal(),
+        }
+
+    def _definitions(self) -> dict[str, Any]:
+        """Landmarks of which no detector can know the place that is meant, and why."""
+        landmarks = self.score.reference.landmark_set.names
+        return {
+            split: {
+                name: {"shift_mm": float(mm), "two_definitions": bool(mm > SYSTEMATIC_MM)}
+                for name, mm in zip(landmarks, shift, strict=True)
+                if not np.isnan(mm)
+            }
+            for split, shift in self.definitions_mm.items()
         }
 
     def _seed_spread(self) -> dict[str, Any] | None:

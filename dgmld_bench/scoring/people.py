@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,23 @@ class AgainstPeople:
         }
 
 
+def annotator_shift_mm(cases: Iterable[Case]) -> Array | None:
+    """Return how far two annotators place each landmark apart throughout; None where no case has two.
+
+    Length of the median vector from one annotator to another, the greatest over the pairs, ``(landmark,)``; NaN for a
+    landmark that no two set. A greater one than :data:`dgmld_bench.scoring.agreement.SYSTEMATIC_MM` is two definitions.
+    """
+    apart: dict[tuple[str, str], list[Array]] = {}  # annotators -> vectors (landmark, axis) in mm
+    for case in cases:
+        for (one, points), (other, theirs) in combinations(sorted(case.annotations.items()), 2):
+            apart.setdefault((one, other), []).append((theirs - points) * case.mm_per_unit)
+    shifts = []
+    for vectors in apart.values():
+        with_nan = np.ma.masked_invalid(np.stack(vectors))
+        shifts.append(np.linalg.norm(np.ma.median(with_nan, axis=0).filled(np.nan), axis=-1))
+    return np.asarray(np.fmax.reduce(shifts)) if shifts else None
+
+
 def against_people(cases: Iterable[Case], predicted: Array) -> AgainstPeople | None:
     """Compare predicted points with those of each annotator; None where no point was set by two.
 
@@ -78,18 +95,14 @@ def against_people(cases: Iterable[Case], predicted: Array) -> AgainstPeople | N
     landmarks = cases[0].landmark_set.names
     nearer = np.zeros((len(predicted), len(landmarks)))
     number = np.zeros_like(nearer)
-    apart: dict[tuple[str, str], list[Array]] = {}  # annotators -> vectors (landmark, axis) in mm
     for i, case in enumerate(cases):
-        for (one, points), (other, theirs) in permutations(case.annotations.items(), 2):
-            apart.setdefault((one, other), []).append((theirs - points) * case.mm_per_unit)
+        for points, theirs in permutations(case.annotations.values(), 2):
             theirs_mm, model_mm = radial_errors(theirs, points), radial_errors(predicted[:, i], points)
             known = ~np.isnan(theirs_mm) & ~np.isnan(model_mm)
             number += known
             nearer += known & (model_mm <= theirs_mm)
-    shifts = []
-    for vectors in apart.values():
-        with_nan = np.ma.masked_invalid(np.stack(vectors))
-        shifts.append(np.linalg.norm(np.ma.median(with_nan, axis=0).filled(np.nan), axis=-1))
     distance = [agreement.mean_mm_per_landmark.get(name, np.nan) for name in landmarks]
     share = np.divide(100 * nearer, number, out=np.full_like(nearer, np.nan), where=number > 0)
-    return AgainstPeople(np.array(distance), np.fmax.reduce(shifts), share)
+    shift = annotator_shift_mm(cases)
+    assert shift is not None
+    return AgainstPeople(np.array(distance), shift, share)
