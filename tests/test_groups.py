@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,10 @@ from dgmld_bench.cases import Case
 from dgmld_bench.cli.grouped import print_difference_by_group, print_groups
 from dgmld_bench.errors import UsageError
 from dgmld_bench.landmarks import CEREBELLUM
+from dgmld_bench.leaderboard.groups_record import groups_text, read_groups, rounded_groups
+from dgmld_bench.leaderboard.groups_view import group_tables
+from dgmld_bench.leaderboard.model import Board
+from dgmld_bench.leaderboard.site import render
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.groups import (
     MIN_CASES,
@@ -24,6 +29,7 @@ from dgmld_bench.scoring.groups import (
     permutation_p,
 )
 from dgmld_bench.splits import get_split
+from tests.board_fixtures import board
 
 PHANTOM = get_split("phantom-feta")
 
@@ -138,3 +144,27 @@ def test_cases_without_a_point_are_in_no_test():
     grouping = group_cases([case(i, "ab"[i % 2]) for i in range(20)], "centre", PHANTOM)
     found = by_group(table(errors), grouping)
     assert found.test.n_cases == 19 and not np.isnan(found.groups[0].mean_mm)
+
+
+def test_a_record_keeps_groups_and_the_page_shows_them(tmp_path):
+    rng = np.random.default_rng(4)
+    errors = rng.gamma(4, 0.25, size=(3, 40, 6))
+    cases = [case(i, "new" if i >= 20 else "<b>old", pathology="rare" if i < 3 else None) for i in range(40)]
+    groups = rounded_groups(tuple(by_group(table(errors), g) for g in groupings(cases, PHANTOM)))
+    text = groups_text(groups)
+    assert read_groups(json.loads(text)) == groups and groups_text(read_groups(json.loads(text))) == text
+    assert [g.by for g in groups] == ["centre", "pathology"] and not any(f'"{i}"' in text for i in range(40))
+    (the_track,) = board(3, tracks=("phantom",)).tracks
+    split = the_track.splits[0]
+    rows = tuple(replace(row, groups=groups) if row.kind == "measured" else row for row in split.rows)
+    shown, *others = group_tables(rows, {row.id: row.method for row in rows})
+    assert shown.by == "centre" and len(shown.lines) == 3 and len(others) == 1
+    assert shown.heads == (("<b>old", 20), ("new", 20)) and "in 2 groups" in shown.note
+    assert others[0].lines[0].p == "" and "Not tested: fewer than two groups" in others[0].note
+    assert shown.lines[0].cells[1].text == f"{errors[:, 20:].mean():.2f}"
+    track = replace(the_track, splits=(replace(split, rows=rows), *the_track.splits[1:]))
+    pages = dict(render(Board(2, (track,))))
+    page = pages[f"splits/{split.split.name}.html"]
+    assert "By pathology" in page and "&lt;b&gt;old" in page and "<b>old" not in page
+    assert "By group of cases" not in pages[f"splits/{the_track.splits[1].split.name}.html"]
+    assert group_tables(split.rows, {}) == []

@@ -280,6 +280,7 @@ def _measured(row: Row, record: Record, inside: Record | None = None) -> Row:
         cases=errors.cases,
         errors_mm=errors.errors_mm,
         parts=errors.parts,
+        groups=record.groups,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmld_bench.scoring.groups import ByGroup
 from dgmld_bench.scoring.parts_table import PartsTable
 from dgmld_bench.scoring.statistics import TrainingSpread
 from dgmld_bench.splits import Split, Track
@@ -115,6 +116,8 @@ class Row:
     errors_mm : array, shape (seed, case, landmark), or None
     parts : PartsTable or None
         The errors taken apart, where cases are enough.
+    groups : tuple of ByGroup
+        The errors by group of cases.
     """
 
     id: str
@@ -138,6 +141,7 @@ class Row:
     cases: tuple[str, ...] = ()
     errors_mm: Array | None = field(default=None, compare=False)
     parts: PartsTable | None = field(default=None, compare=False)
+    groups: tuple[ByGroup, ...] = field(default=(), compare=False)
 
     @property
     def tag(self) -> str:

@@ -17,7 +17,7 @@ from dgmld_bench.text import clean
 Array = NDArray[np.float64]
 
 _FACTORS = (20, 10, 5, 2, 1)  # how much larger than the drawing arrows may be
-_LONGEST = 0.17  # of the drawing's width, for the longest arrow
+_LONGEST = 0.22  # of the drawing's width, for the longest arrow
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def offset_map(key: str, title: str, views: Sequence[View], offsets: Offsets) ->
     if columns > 1:
         parts += _scale_bar(WIDTH / 2 + 24, total - height / 2, factor, per_mm)
     else:
-        total += 24
-        parts += _scale_bar(16, total - 18, factor, per_mm)
+        total += 36
+        parts += _scale_bar(16, total - 28, factor, per_mm)
     known = [k for k in np.argsort(-_lengths(offsets.offset_mm)) if not np.isnan(offsets.offset_mm[k]).any()]
     said = "; ".join(offsets.tips[k] for k in known[:6])
     return svg(key, (WIDTH, total), title, f"Greatest first: {said}.", parts)
@@ -115,7 +115,7 @@ def _lengths(offset_mm: Array) -> Array:
 def _factor(views: Sequence[View], offsets: Offsets) -> int:
     longest = [_lengths(offsets.offset_mm), *([] if offsets.spread_mm is None else [_lengths(offsets.spread_mm)])]
     reach = max(float(np.max(longest)), 0.05)
-    size = max(float(np.ptp(np.concatenate([v.outlines[0] for v in views])[:, 0])), 1.0)
+    size = max(float(np.ptp(np.concatenate(v.outlines)[:, 0])) for v in views)
     return next((f for f in _FACTORS if f * reach <= _LONGEST * size), 1)
 
 
@@ -176,5 +176,7 @@ def _arrow(css: str, start: Array, end: Array) -> Markup:
 def _scale_bar(x: float, y: float, factor: int, per_mm: float) -> list[Markup]:
     mm = 1 if factor * per_mm > 24 else 2 if factor * per_mm > 9 else 5
     long = mm * factor * per_mm
-    times = f", drawn {factor} times as large" if factor > 1 else ""
-    return [line("axis", x, y, x + long, y), text(x + long + 8, y + 4, f"{mm} mm of offset{times}", "tick")]
+    parts = [line("axis", x, y, x + long, y), text(x + long + 8, y + 4, f"{mm} mm of offset", "tick")]
+    if factor > 1:
+        parts.append(text(x + long + 8, y + 20, f"drawn {factor} times as large", "tick"))
+    return parts

@@ -2,7 +2,7 @@
 
 ``leaderboard/errors/<track>/<submission>/<split>.json`` holds the radial error of each case and landmark in each run,
 to a millionth of a millimetre, with the hashes of the submission and of the reference that gave it; and, where cases
-are enough, how the errors come apart (``parts``, by run and landmark).
+are enough, how the errors come apart (``parts``, by run and landmark), and the means of groups of cases (``groups``).
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import read_json, write_text
+from dgmld_bench.leaderboard.groups_record import groups_text, read_groups, rounded_groups
 from dgmld_bench.leaderboard.parts_record import parts_text, read_parts, rounded
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.explanation import Explanation
+from dgmld_bench.scoring.groups import ByGroup, by_group, groupings
 from dgmld_bench.scoring.score import PROTOCOL, Score
 from dgmld_bench.scoring.statistics import TrainingSpread, training_spread
 from dgmld_bench.splits import get_split
@@ -42,6 +44,8 @@ class Record:
         Complete: a record is made of whole predictions and a whole reference only.
     biometrics : tuple of str
     biometric_errors_mm : array, shape (seed, case, biometric)
+    groups : tuple of ByGroup
+        The errors by every grouping that parts the cases.
     """
 
     split: str
@@ -50,6 +54,7 @@ class Record:
     errors: ErrorsTable
     biometrics: tuple[str, ...]
     biometric_errors_mm: Array
+    groups: tuple[ByGroup, ...] = ()
 
     def __post_init__(self) -> None:  # as the errors themselves
         object.__setattr__(self, "biometric_errors_mm", np.ascontiguousarray(self.biometric_errors_mm))
@@ -117,6 +122,7 @@ def board_spread(root: Path, split: str) -> TrainingSpread:
 def record_of(score: Score, submission_sha256: str) -> Record:
     """Return what is kept of a score, rounded as the file keeps it, so that both give the same board."""
     parts = Explanation(score).parts
+    ways = groupings(score.reference.cases.values(), score.reference.split)
     return Record(
         split=score.reference.split.name,
         submission_sha256=submission_sha256,
@@ -124,6 +130,7 @@ def record_of(score: Score, submission_sha256: str) -> Record:
         errors=replace(score.errors, errors_mm=score.errors_mm.round(DIGITS), parts=parts and rounded(parts)),
         biometrics=tuple(b.name for b in score.reference.landmark_set.biometrics),
         biometric_errors_mm=score.biometric_errors_mm.round(DIGITS),
+        groups=rounded_groups(tuple(by_group(score.errors, g) for g in ways)),
     )
 
 
@@ -151,6 +158,8 @@ def write_record(path: Path, record: Record) -> None:
     lines = [f" {json.dumps(k)}: {json.dumps(v)}" for k, v in head.items()]
     if errors.parts is not None:
         lines.append(f' "parts": {parts_text(errors.parts)}')
+    if record.groups:
+        lines.append(f' "groups": {groups_text(record.groups)}')
     rows = []
     for s in range(len(errors.seeds)):
         of_cases = [
@@ -198,6 +207,7 @@ def read_record(path: Path) -> Record:
             errors=ErrorsTable(seeds, cases, landmarks, errors_mm, value["reference_sha256"], expected, parts=parts),
             biometrics=biometrics,
             biometric_errors_mm=numbers[:, :, len(landmarks) :],
+            groups=read_groups(value.get("groups", [])),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise DataError(f"{path}: not a record of verified errors of this version ({error})") from None

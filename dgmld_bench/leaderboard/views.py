@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dgmld_bench.leaderboard import plots
 from dgmld_bench.leaderboard.figures import Panel, curve_of, panels
+from dgmld_bench.leaderboard.groups_view import GroupTable, group_tables
 from dgmld_bench.leaderboard.layouts import Layout, Line, figure_heading, in_paper, layouts
 from dgmld_bench.leaderboard.model import (
     FLAGS,
@@ -262,6 +263,11 @@ class SplitView:
     def parts(self) -> SplitParts | None:
         """What the errors of the methods are made of."""
         return split_parts(self.comparable, self.labels, self.name, self.landmark_set, self.definitions)
+
+    @cached_property
+    def groups_of_cases(self) -> list[GroupTable]:
+        """The methods' errors by centre, age and pathology, where that is known."""
+        return group_tables(self.comparable, self.labels)
 
     def curve(self, row: Row) -> plots.Curve:
         """Return the SDR curve of one row."""
