@@ -175,7 +175,7 @@ def test_one_source_that_fails_does_not_stop_the_next(tmp_path: Path, monkeypatc
         shown, error = inside(tmp_path, monkeypatch)(*arguments)
         assert site.requests
     assert isinstance(error, DataError) and "Fetching atlases …" in shown
-    assert "'pku': what figshare says" in str(error) and "'atlases': data/" in str(error)
+    assert "'pku': what figshare says" in str(error) and "\n'atlases': " in str(error)
     assert "what figshare says of article 13265471 could not be fetched" in str(
         error
     ) and "truncated or was changed" in str(error)
