@@ -40,8 +40,9 @@ class Ranges:
     share : float
         Of the films that are changed strongly.
     rotation_deg : float
-        In the natural position heads lie some 5° (a standard deviation) off the Frankfort horizontal (Lundström and
-        Lundström, AJO-DO 107, 1995); three of them.
+        In the natural position heads lie some 5° (a standard deviation) off the Frankfort horizontal (A. and
+        F. Lundström, "The Frankfort horizontal as a basis for cephalometric analysis", AJO-DO 107(5), 1995); three of
+        them.
     zoom : float
         Plates are 24 or 30 cm high (1.25), magnification is 1.05 to 1.15 (1.1): the same head fills more or less of the
         film, by 1.37 at most.

@@ -78,9 +78,11 @@ class Volumes:
     def _swellings(self, labels: Tensor, generator: Generator) -> list[Swelling]:
         """Draw how the cerebellum as a whole and one part of it change.
 
-        For its age a cerebellum is up to 30 % smaller (hypoplasia) or, pulled down in an open spina bifida, longer by
-        half (Chiari II); the vermis turns and shrinks by itself. The limits of stretch and shift add up to 0.92 of
-        what could fold, see :class:`Swelling`.
+        For its age a cerebellum may be smaller (hypoplasia) or, pulled through the foramen magnum in an open spina
+        bifida, longer and lower (Chiari II; grades of the descent in fetuses: U. D. Nagaraj et al., AJNR 38(5), 2017);
+        the vermis turns and shrinks by itself. No publication gives these as shares of a length: 35 % smaller, 40 %
+        larger and a shift by a quarter of the radius are ours, as far as nothing folds (the limits of stretch and shift
+        add up to 0.92 of what could, see :class:`Swelling`).
         """
         whole: list[Tensor] = []
         part: list[Tensor] = []
