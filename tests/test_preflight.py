@@ -73,9 +73,9 @@ def test_an_image_that_cannot_be_predicted_is_met_before_the_first_step(
     tmp_path: Path, brains: Path, steps: list[Any]
 ) -> None:
     shutil.copytree(brains, tmp_path / "data", ignore=shutil.ignore_patterns("cache"))
-    image = tmp_path / "data" / "dgmld" / "lfc-2.nii.gz"
+    image = tmp_path / "data" / "dgmld" / "lfc-10.nii.gz"
     image.write_bytes(image.read_bytes()[:1000])
-    with pytest.raises(DataError, match=r"lfc-2\.nii\.gz"):
+    with pytest.raises(DataError, match=r"lfc-10\.nii\.gz"):
         run(tmp_path / "run", tmp_path / "data")
     assert not steps
 
