@@ -292,6 +292,15 @@ def test_of_four_submissions_at_once_with_one_name_one_is_placed(repository, dat
     assert sidecar == {"parameters": winner}
 
 
+def test_a_record_with_a_number_that_no_float_holds_is_none(tmp_path):
+    record = next((ROOT / "leaderboard/errors/phantom").glob("meanshape-none/*.json"))
+    value = json.loads(record.read_text())
+    next(iter(value["errors_mm"][0].values()))[0] = 10**400
+    (tmp_path / "r.json").write_text(json.dumps(value))
+    with pytest.raises(DataError, match="not a record of verified errors"):
+        read_record(tmp_path / "r.json")
+
+
 def test_what_is_no_submission_never_lies_among_them(repository, data, tmp_path, monkeypatch):
     def look(staged, root):
         assert not (repository / "submissions/ceph/new-unet.json").exists()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from rich.progress import Progress
 from rich.table import Table
 
@@ -53,6 +57,28 @@ def test_a_console_keeps_its_own_styles(monkeypatch: pytest.MonkeyPatch) -> None
     console.print(f"[bold]{HOSTILE}ours[/]")
     shown = stream.getvalue()
     assert shown.startswith("\x1b[1m") and "\x1b[2J" not in shown and "\x07" not in shown
+
+
+def test_libraries_say_nothing_of_damaged_files_beside_our_message(tmp_path: Path) -> None:
+    Image.new("L", (30, 40), 7).save(tmp_path / "a.tif")
+    film = bytearray((tmp_path / "a.tif").read_bytes())
+    (start,) = struct.unpack_from("<I", film, 4)
+    for entry in range(struct.unpack_from("<H", film, start)[0]):
+        place = start + 2 + 12 * entry
+        if struct.unpack_from("<H", film, place)[0] == 278:  # rows of a strip
+            struct.pack_into("<I", film, place + 4, 10**6)
+    (tmp_path / "a.tif").write_bytes(film)
+    (tmp_path / "a.nii").write_bytes(
+        bytes(4) + nib.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4)).to_bytes()[4:]
+    )
+    program = (
+        "import sys; from dgmld_bench.cli import guarded; from dgmld_bench.formats import films, volumes\n"
+        "name = sys.argv[1]; guarded(lambda: films.read_film(name) if name[-1] == 'f' else volumes.read_volume(name))"
+    )
+    for name in ("a.tif", "a.nii"):
+        command = [sys.executable, "-c", program, tmp_path / name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stderr == "" or (done.stderr.startswith("error: ") and done.stderr.count("\n") == 1)
 
 
 def test_echo(capsys: pytest.CaptureFixture[str]) -> None:

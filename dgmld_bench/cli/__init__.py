@@ -6,9 +6,11 @@ It may import everything, what is heavy only inside the commands; of the benchma
 from __future__ import annotations
 
 import codecs
+import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from io import TextIOWrapper
 
@@ -43,6 +45,8 @@ def guarded(command: Callable[[], None]) -> None:
     from dgmld_bench.terminal import echo
 
     codecs.register_error("plain", _plain)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # damaged files are told of in one message, ours
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL + 1)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller, as `>&-` does

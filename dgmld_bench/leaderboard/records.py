@@ -209,7 +209,7 @@ def read_record(path: Path) -> Record:
             biometric_errors_mm=numbers[:, :, len(landmarks) :],
             groups=read_groups(value.get("groups", [])),
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise DataError(f"{path}: not a record of verified errors of this version ({error})") from None
 
 

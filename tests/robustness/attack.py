@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
+import warnings
 import zlib
 from pathlib import Path
 
@@ -28,6 +30,8 @@ def attack(kind: str, number: int, n_kills: int, seconds: float, seed: int) -> T
 
     os.environ["DGMLD_BENCH_DATA"] = "/nowhere/dgmld-bench"  # nobody's data
     os.environ["COLUMNS"] = "100"
+    warnings.simplefilter("ignore")
+    logging.disable()
     with tempfile.TemporaryDirectory(prefix="dgmld-robust-") as name:
         if kind in INPUTS:
             rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
