@@ -247,10 +247,12 @@ def test_a_sheared_volume_is_refused_where_the_target_does_not_open_it(
     shutil.copytree(brains, tmp_path / "data", ignore=shutil.ignore_patterns("cache"))
     case = read_register("dgmld", tmp_path / "data").cases_of("atlas")[1]
     path = tmp_path / "data/dgmld" / case.image
-    image, affine = volumes.read_volume(path)
+    assert case.mask is not None
     shear = np.eye(4)
     shear[0, 1] = np.tan(np.deg2rad(4))
-    volumes.write_volume(path, image, affine @ shear)
+    for file in (path, tmp_path / "data/dgmld" / case.mask):
+        image, affine = volumes.read_volume(file)
+        volumes.write_volume(file, image, affine @ shear)
     if format in ("hf", "parquet"):
         export("atlas", format, tmp_path / "out", data_dir=tmp_path / "data")
         return

@@ -18,10 +18,12 @@ def main() -> int:
     parser.add_argument("--dose", choices=DOSES, default="full")
     parser.add_argument("--only", action="append", help="a word of the kinds that are tried; all where it is not given")
     parser.add_argument("--seed", type=int, default=0, help="another one tries other inputs")
+    parser.add_argument("--minutes", type=float, help="how long at most; the dose says where it is not given")
     options = parser.parse_args()
-    number, n_kills, total = DOSES[options.dose]
+    number, n_kills, seconds = DOSES[options.dose]
+    total = seconds if options.minutes is None else 60 * options.minutes
     kinds = [k for k in KINDS if not options.only or any(w in k for w in options.only)]
-    share = 2 * total / sum(SHARES.get(k, 1.0) for k in KINDS)
+    share = 2 * total / sum(SHARES.get(k, 1.0) for k in kinds)
     start = time.monotonic()
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         running = {k: pool.submit(attack, k, number, n_kills, share * SHARES.get(k, 1.0), options.seed) for k in kinds}
