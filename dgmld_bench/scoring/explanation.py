@@ -89,8 +89,9 @@ class Explanation:
     @property
     def floor_mm(self) -> Array:
         """No point this near to where its landmark's points lie is a miss, ``(landmark,)``."""
-        people = np.nan if self.people is None else self.people.distance_mm
-        return np.fmax(MISS_FLOOR_MM, np.broadcast_to(people, len(self.score.reference.landmark_set)))
+        agreement, landmarks = self.score.reference.agreement, self.score.reference.landmark_set.names
+        apart = {} if agreement is None else agreement.mean_mm_per_landmark
+        return np.fmax(MISS_FLOOR_MM, [apart.get(name, np.nan) for name in landmarks])
 
     @cached_property
     def parts(self) -> PartsTable | None:

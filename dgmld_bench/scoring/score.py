@@ -22,6 +22,7 @@ from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.geometry import to_world
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.scoring import metrics
+from dgmld_bench.scoring.agreement import Agreement, measure_agreement
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.predictions import Predictions, find_missing, read_predictions
 from dgmld_bench.scoring.readings import Doubt, find_doubts, parse_reading
@@ -78,6 +79,11 @@ class Reference:
 
     def __repr__(self) -> str:
         return f"Reference(split={self.split.name!r}, cases={len(self.ids)})"
+
+    @cached_property
+    def agreement(self) -> Agreement | None:
+        """How far several annotators are apart; None where no two set a point."""
+        return measure_agreement(self.cases.values())
 
     @property
     def sha256(self) -> str:
