@@ -19,7 +19,7 @@ import pandas as pd
 from dgmld_bench.files import read_json, write_text
 from dgmld_bench.leaderboard.layouts import PAPER_METHODS
 from dgmld_bench.leaderboard.records import ANNOTATOR, board_spread, find_record, read_record, record_path
-from dgmld_bench.scoring import certainty, metrics
+from dgmld_bench.scoring.certainty import held_percent
 from dgmld_bench.scoring.comparison import compare
 from dgmld_bench.scoring.directions import direction_names
 from dgmld_bench.scoring.errors_table import ErrorsTable
@@ -251,8 +251,8 @@ def _held(track: str, split: str, name: str) -> str:
     calibration, errors = (_record_of(track, s, name) for s in (get_track(track).validation, split))
     if calibration is None or errors is None:
         return "–"
-    held = 100 * certainty.covered(errors.errors_mm, certainty.conformal_radii(calibration.errors_mm))
-    return "–" if np.isnan(held).all() else f"{np.nanmean(metrics.mean_radial_error(held)):.0f}"
+    held = held_percent(calibration.errors_mm, errors.errors_mm)
+    return "–" if held is None else f"{held:.0f}"
 
 
 def _of(row: pd.Series | None) -> str:

@@ -14,6 +14,7 @@ from dgmld_bench.leaderboard.site import render
 from dgmld_bench.scoring.directions import direction_names
 from dgmld_bench.scoring.parts import errors_without_offset
 from dgmld_bench.scoring.parts_table import parts_table
+from dgmld_bench.splits import get_split
 from tests.board_fixtures import HOSTILE, board
 
 
@@ -122,6 +123,10 @@ def test_pages_say_what_errors_are_made_of_where_it_is_known():
     shown = method_parts(row, split.split.name, CEPHALOMETRIC, Definitions(split, track))
     assert sum(shown.shares_percent) == pytest.approx(100) and shown.shares_percent[0] > 90
     assert shown.lines[4].marks and shown.lines[0].cells[:2] == (("+3.00", True), ("−0.03", False))
+    assert shown.promise == ""
+    calibrated = replace(split, split=get_split("isbi-val"))  # the same errors: a radius holds what it promises
+    told = method_parts(row, "isbi", CEPHALOMETRIC, Definitions(split, track), calibrated)
+    assert told.promise.startswith("Radii that promise 90 % of the points on isbi-val hold 9")
     assert method_parts(replace(row, parts=None), "isbi", CEPHALOMETRIC, Definitions(split, track)) is None
     assert (
         split_parts([replace(row, parts=None)], {row.id: "m"}, "isbi", CEPHALOMETRIC, Definitions(split, track)) is None

@@ -14,6 +14,7 @@ from dgmld_bench.leaderboard.model import Row, SplitBoard, TrackBoard
 from dgmld_bench.leaderboard.parts_plots import Offsets, PartsBar, offset_map, parts_bars
 from dgmld_bench.leaderboard.schematic import views
 from dgmld_bench.scoring.agreement import SYSTEMATIC_MM
+from dgmld_bench.scoring.certainty import held_percent
 from dgmld_bench.scoring.parts_table import PartsTable, over_seeds
 from dgmld_bench.text import signed
 
@@ -41,6 +42,7 @@ class MethodParts:
     directions: tuple[str, ...]
     lines: tuple[Line, ...]
     plot: Markup
+    promise: str
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,13 @@ class Definitions:
         return np.array([bool(self.of(k)) for k in range(n)])
 
 
-def method_parts(row: Row, split: str, landmark_set: LandmarkSet, definitions: Definitions) -> MethodParts | None:
+def method_parts(
+    row: Row,
+    split: str,
+    landmark_set: LandmarkSet,
+    definitions: Definitions,
+    validation: SplitBoard | None = None,
+) -> MethodParts | None:
     """Return what a submission's page shows of one split; None where the parts are not known."""
     parts = row.parts
     if parts is None:
@@ -106,6 +114,7 @@ def method_parts(row: Row, split: str, landmark_set: LandmarkSet, definitions: D
         directions=parts.directions,
         lines=tuple(lines),
         plot=offset_map(f"{split}-offsets", title, views(landmark_set), drawn),
+        promise=_promise(row, validation),
     )
 
 
@@ -146,6 +155,16 @@ def split_parts(
     marks = tuple((title, "; ".join(why)) for k, title in enumerate(landmark_set.titles) if (why := definitions.of(k)))
     drawn_bars = parts_bars("parts", f"Parts of the squared error on {split}", bars)
     return SplitParts(drawn_bars, len(bars) > _TALL, plot, len(single), marks)
+
+
+def _promise(row: Row, validation: SplitBoard | None) -> str:
+    """Return what radii from the validation split hold of the points here; empty where there are none."""
+    rows = () if validation is None else validation.rows
+    calibration = next((r.errors_mm for r in rows if r.id == row.id and r.seeds == row.seeds), None)
+    held = None if calibration is None or row.errors_mm is None else held_percent(calibration, row.errors_mm)
+    if held is None or validation is None:
+        return ""
+    return f"Radii that promise 90 % of the points on {validation.split.name} hold {held:.0f} % of them here."
 
 
 def _tips(parts: PartsTable, landmark_set: LandmarkSet) -> list[str]:

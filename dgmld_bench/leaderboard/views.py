@@ -123,6 +123,7 @@ class SplitView:
         self._spread = board.spread
         self.landmark_set = landmark_set = track.track.landmarks
         self.definitions = Definitions(board, track)
+        self.validation = track.validation
         self.landmarks = landmark_set.titles
         self.biometrics = tuple(b.name for b in landmark_set.biometrics)
         self.thresholds = tuple(f"{t:g}" for t in SDR_THRESHOLDS_MM)
@@ -432,7 +433,7 @@ def _result(split: SplitView, row: Row) -> Result:
         split.best_landmarks(row.selection),
     )
     peers = [r for r in split.rows if r.rank and r.selection == row.selection]
-    parts = method_parts(row, split.name, split.landmark_set, split.definitions)
+    parts = method_parts(row, split.name, split.landmark_set, split.definitions, split.validation)
     return Result(split, row, len(peers), split.keys[row.id], rank_range(row), bars, sdr, histogram, parts)
 
 

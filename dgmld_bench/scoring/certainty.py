@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dgmld_bench.scoring.metrics import mean_radial_error
 from dgmld_bench.scoring.parts import resampling_counts
 
 Array = NDArray[np.float64]
@@ -154,3 +155,24 @@ def covered(errors_mm: ArrayLike, radii_mm: ArrayLike) -> Array:
     known = ~np.isnan(errors) & ~np.isnan(radii)
     with np.errstate(invalid="ignore"):
         return np.where(known, (errors <= radii).astype(np.float64), np.nan)
+
+
+def held_percent(calibration_mm: ArrayLike, errors_mm: ArrayLike, level: float = 0.9) -> float | None:
+    """Return the share of points that lie within the radii of other cases, as the Average weighs them, over all runs.
+
+    Parameters
+    ----------
+    calibration_mm, errors_mm : array, shape (seed, case, landmark)
+        Of the same runs: on the cases that give the radii, and on those that they are tried on.
+
+    Returns
+    -------
+    float or None
+        None where the cases are too few for any radius.
+
+    >>> errors = np.arange(1.0, 21.0)[None, :, None]
+    >>> held_percent(errors, errors + 1), held_percent(errors[:, :5], errors)
+    (90.0, None)
+    """
+    held = 100 * covered(errors_mm, conformal_radii(calibration_mm, level))
+    return None if np.isnan(held).all() else float(np.nanmean(mean_radial_error(held)))
