@@ -66,6 +66,11 @@ def test_protocols_are_shown_apart_each_in_an_order_of_its_own():
     assert [(g.title, [e.row.id for e in g.entries]) for g in alone.groups] == [("", ["f", "b", "a"])]
 
 
+def test_a_floor_alone_has_no_table():
+    floor = [row("floor", 9.0, kind="mean-shape")]
+    assert track(phantom_lfc=floor, phantom_feta=floor).entries == []
+
+
 def test_a_long_board_says_how_many_more_there_are():
     rows = [row(f"m{i}", float(i), 1) for i in range(20)]
     shown = track(phantom_lfc=rows, phantom_feta=rows)

@@ -55,6 +55,8 @@ class Overview:
         self.inside = inside
         self.splits: tuple[SplitBoard, ...] = (*inside, *outside)
         entries = sorted(_entries(inside, outside), key=lambda e: (e.out_mm, e.row.id)) if outside else []
+        if not any(e.row.kind == "measured" for e in entries):
+            entries = []  # a floor alone answers nothing
         self.entries, self.more = entries[:_SHOWN], len(entries[_SHOWN:])
         self.groups = _groups(self.entries)
 
