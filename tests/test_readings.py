@@ -43,7 +43,7 @@ def reference(landmark_set: LandmarkSet, n_cases: int = 30) -> Reference:
     turn *= np.sign(np.einsum("nii->ni", turn))[:, None]
     points = places + shape @ turn * rng.uniform(0.75, 1.25, (n_cases, 1, 1)) + rng.normal(0, unit, (n_cases, 1, d))
     split = SPLITS[landmark_set.name]
-    ids = tuple(str(151 + i) for i in range(n_cases))
+    ids = (get_split(split).case_ids or ())[:n_cases]
     cases = {}
     for case in ids:
         matrix = np.diag([*rng.uniform(0.5, 0.9, d), 1.0])
