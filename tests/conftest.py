@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from dgmld_bench import geometry
 from dgmld_bench.derive import cerebellum
@@ -22,6 +23,8 @@ os.environ.pop("DGMLD_BENCH_DATA", None)  # no test may find somebody's data,
 for _name in ("FORCE_COLOR", "NO_COLOR"):  # or another terminal than the next one
     os.environ.pop(_name, None)
 os.environ |= {"COLUMNS": "80", "LINES": "24"}
+settings.register_profile("any machine", deadline=None)  # a busy one is no fault
+settings.load_profile("any machine")
 
 CASES = {"atlas": ("1", "2", "3", "4", "5", "6"), "lfc-val": ("39", "43"), "lfc": ("1", "10", "15")}
 
