@@ -310,7 +310,7 @@ def test_show_worst_draws_one_sheet_and_names_the_cases(perfect, brains, films, 
     result = program(*arguments, "--predictions", perfect, "--worst", 2, "--out", tmp_path / "w.png")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "w.png").read_bytes()[:4] == b"\x89PNG"
-    assert len(re.findall(r"^\d: seed 1, mean 1\.000 mm, TCD1 1\.000 mm$", result.stdout, re.MULTILINE)) == 2
+    assert len(re.findall(r"^\d+: seed 1, mean 1\.000 mm, TCD1 1\.000 mm$", result.stdout, re.MULTILINE)) == 2
     flat = tmp_path / "flat.json"
     points = {c.id: c.landmarks.tolist() for c in load_split("isbi", references=True, data_dir=films)}
     flat.write_text(json.dumps(points))

@@ -125,7 +125,7 @@ def test_a_run_interrupted_while_it_predicts_does_not_train_again(
         def interrupt(*_: Any, **__: Any) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr(Predictions, "add", interrupt)
+        patch.setattr(running, "_predict", interrupt)
         run(tmp_path / "parts", brains)
     epochs: list[Any] = []
     original = recipe.validation_mre
