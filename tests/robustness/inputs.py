@@ -36,6 +36,8 @@ from tests.robustness.tally import Tally
 ROOT = Path(__file__).parents[2]
 Rng = np.random.Generator
 
+#: Three cases of `lfc`.
+IDS = ("1", "10", "15")
 RUBBISH: tuple[Any, ...] = (
     None, True, False, -1, 0, 10**400, 1e308, -0.0, "", "x", "\x1b[2J", "\u202e", "\ud800", "../../x", "9" * 300,
     [], {}, [[]], [None], {"": {}}, [1, 2], [1, 2, 3, 4], {"x": 1, "y": 2}, "A" * 5000,
@@ -106,7 +108,7 @@ def predictions(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
     tally = Tally("predictions")
     made = Predictions(track="dgmld", method="m", backbone="b", selection="none", training_data=["atlas"])
     for seed in (0, 1):
-        for case in ("1", "10", "15"):
+        for case in IDS:
             made.add(seed=seed, split="lfc", case=case, landmarks=rng.normal(0, 30, (6, 3)).round(3))
     good = json.loads(made.to_json())
     path = scratch / "p.json"
@@ -142,7 +144,7 @@ def _rewritten(rng: Rng, value: Any) -> str:
 
 
 def _same_points(found: Predictions, expected: Predictions) -> str | None:
-    ids = ["1", "2", "3"]
+    ids = list(IDS)
     same = all(np.array_equal(found.array(s, "lfc", ids), expected.array(s, "lfc", ids)) for s in (0, 1))
     return None if same else "the points are others"
 
