@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
+    from rich.table import Table
 
     from dgmld_bench.files import Progress
 
@@ -46,6 +47,21 @@ def print_whole(console: Console, table: RenderableType) -> None:
     console.width = max(width, width_of(console, table))
     console.print(table)
     console.width = width
+
+
+def titled_table(title: str, first: str, *headings: str) -> Table:
+    """Return an empty table under its title: names at the left, numbers at the right, as wide as its title."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False, pad_edge=False
+    )
+    table.min_width = len(title)
+    table.add_column(first, no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
 @contextmanager

@@ -103,6 +103,15 @@ def signed(value: float, digits: int) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def p_value(p: float) -> str:
+    """Write a p to three digits, or that it is below them.
+
+    >>> p_value(0.04), p_value(0.0004)
+    ('0.040', '< 0.001')
+    """
+    return "< 0.001" if p < 1e-3 else f"{p:.3f}"
+
+
 def mean_std(mean: float | None, std: float | None, digits: int = 2) -> str:
     """Return a mean over seeds as tables show it, with the standard deviation where there is one.
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dgmld_bench.terminal import print_whole
+from dgmld_bench.terminal import print_whole, titled_table
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from dgmld_bench.scoring.explanation import Explanation
 
@@ -55,7 +54,7 @@ def _parts(console: Console, values: dict[str, Any], titles: dict[str, str]) -> 
     names = parts["directions"]
     headings = [f"offset {name}" for name in names] + [f"spread {name}" for name in names]
     headings += ["misses %", "beyond", "without offset"] + (["people", "as near %"] if people else [])
-    table = _table("Offset, spread (mm) and misses", "", *headings)
+    table = titled_table("Offset, spread (mm) and misses", "", *headings)
     for landmark, row in parts["per_landmark"].items():
         cells = []
         for name in names:
@@ -114,7 +113,7 @@ def _confidence(console: Console, confidence: dict[str, Any] | None) -> None:
 
 
 def _curve(console: Console, doubt: dict[str, Any], title: str) -> None:
-    table = _table(title, "kept", "MRE, mm", "at best")
+    table = titled_table(title, "kept", "MRE, mm", "at best")
     for row in doubt["risk_coverage"]:
         table.add_row(f"{100 * row['coverage']:.0f} %", f"{row['mre_mm']:.3f}", f"{row['mre_mm_at_best']:.3f}")
     console.print()
@@ -133,7 +132,7 @@ def _conformal(console: Console, conformal: dict[str, Any], titles: dict[str, st
     if "reason" in conformal:
         console.print(f"\n[bold]Promised radii:[/] none ({conformal['reason']})", soft_wrap=True)
         return
-    table = _table("Promised radii", "", "radius, mm", "covered, %")
+    table = titled_table("Promised radii", "", "radius, mm", "covered, %")
     for landmark, row in conformal["per_landmark"].items():
         table.add_row(titles[landmark], f"{row['radius_mm']:.2f}", f"{row['covered_percent']:.0f}")
     console.print()
@@ -151,17 +150,3 @@ def _conformal(console: Console, conformal: dict[str, Any], titles: dict[str, st
 def _covered(covered: dict[str, Any]) -> str:
     interval = "" if covered["ci95"] is None else " ({:.1f} … {:.1f})".format(*covered["ci95"])
     return f"{covered['mean']:.1f} %{interval}"
-
-
-def _table(title: str, first: str, *headings: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False, pad_edge=False
-    )
-    table.min_width = len(title)
-    table.add_column(first, no_wrap=True)
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table

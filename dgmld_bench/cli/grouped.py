@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dgmld_bench.terminal import print_whole
-from dgmld_bench.text import signed
+from dgmld_bench.terminal import print_whole, titled_table
+from dgmld_bench.text import p_value, signed
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from dgmld_bench.scoring.groups import ByGroup, DifferenceByGroup, GroupTest
 
@@ -19,7 +18,7 @@ def print_groups(console: Console, grouped: ByGroup) -> None:
     from rich.bar import Bar
     from rich.markup import escape
 
-    table = _table(f"By {grouped.by}", "cases", "Average, mm", "95 % interval", "")
+    table = titled_table(f"By {grouped.by}", "", "cases", "Average, mm", "95 % interval", "")
     top = max((g.ci95_mm or (0.0, g.mean_mm))[1] for g in grouped.groups)
     for group in grouped.groups:
         low, high = group.ci95_mm or (None, None)
@@ -35,7 +34,7 @@ def print_difference_by_group(console: Console, grouped: DifferenceByGroup) -> N
     """Print the difference of two methods by group, and whether it depends on the group."""
     from rich.markup import escape
 
-    table = _table(f"By {grouped.by}", "cases", "A − B, mm", "95 % interval")
+    table = titled_table(f"By {grouped.by}", "", "cases", "A − B, mm", "95 % interval")
     for name, difference in grouped.groups:
         ends = difference.ci95_mm
         interval = "–" if ends is None else f"{signed(ends[0], 3)} … {signed(ends[1], 3)}"
@@ -49,7 +48,8 @@ def _says(console: Console, test: GroupTest, question: str, n_unknown: int) -> N
     if test.p is None:
         console.print(f"Whether {question} is not tested: {test.reason}.", soft_wrap=True)
     else:
-        p = "< 0.001" if test.p < 1e-3 else f"= {test.p:.3f}"
+        p = p_value(test.p)
+        p = p if p.startswith("<") else f"= {p}"
         console.print(
             f"That {question}: p {p}, by permutation of {test.n_cases} cases in {test.n_groups} groups "
             "[dim](of these trainings)[/].",
@@ -57,17 +57,3 @@ def _says(console: Console, test: GroupTest, question: str, n_unknown: int) -> N
         )
     if n_unknown:
         console.print(f"[yellow]note:[/] {n_unknown} cases are in no group: theirs is not known")
-
-
-def _table(title: str, *headings: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False, pad_edge=False
-    )
-    table.min_width = len(title)
-    table.add_column("")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from dgmld_bench.leaderboard import plots
 from dgmld_bench.leaderboard.model import Row
 from dgmld_bench.scoring.groups import ByGroup
+from dgmld_bench.text import p_value
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _table(by: str, known: Sequence[tuple[str, ByGroup]]) -> GroupTable:
                 )
                 for g in one.groups
             ),
-            "" if one.test.p is None else "< 0.001" if one.test.p < 1e-3 else f"{one.test.p:.3f}",
+            "" if one.test.p is None else p_value(one.test.p),
         )
         for label, one in alike
     )

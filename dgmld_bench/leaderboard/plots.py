@@ -13,12 +13,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench.leaderboard.svg import WIDTH as _WIDTH
-from dgmld_bench.leaderboard.svg import line as _line
-from dgmld_bench.leaderboard.svg import number
-from dgmld_bench.leaderboard.svg import rect as _rect
-from dgmld_bench.leaderboard.svg import svg as _svg
-from dgmld_bench.leaderboard.svg import text as _text
+from dgmld_bench.leaderboard.svg import WIDTH, line, number, rect, svg, text
 from dgmld_bench.scoring.metrics import SDR_CURVE_MM
 from dgmld_bench.text import clean
 
@@ -92,14 +87,14 @@ def _axes(x: Scale, y: Scale, x_title: str, y_title: str, *, x_ticks: int = 6, y
     bottom, top = y.box
     parts = []
     for value in y.ticks(y_ticks):
-        parts.append(_line("grid", left, y(value), right, y(value)))
-        parts.append(_text(left - 6, y(value) + 4, _tick_text(value), "tick end"))
+        parts.append(line("grid", left, y(value), right, y(value)))
+        parts.append(text(left - 6, y(value) + 4, _tick_text(value), "tick end"))
     for value in x.ticks(x_ticks):
-        parts.append(_line("tickmark", x(value), bottom, x(value), bottom + 4))
-        parts.append(_text(x(value), bottom + 18, _tick_text(value), "tick mid"))
-    parts.append(_line("axis", left, bottom, right, bottom))
-    parts.append(_text((left + right) / 2, bottom + 36, x_title, "label mid"))
-    parts.append(_text(left - 32, top - 10, y_title, "label"))
+        parts.append(line("tickmark", x(value), bottom, x(value), bottom + 4))
+        parts.append(text(x(value), bottom + 18, _tick_text(value), "tick mid"))
+    parts.append(line("axis", left, bottom, right, bottom))
+    parts.append(text((left + right) / 2, bottom + 36, x_title, "label mid"))
+    parts.append(text(left - 32, top - 10, y_title, "label"))
     return parts
 
 
@@ -124,7 +119,7 @@ def sdr_curves(
     legend : bool
         Draw title and names into the picture, for one that stands alone.
     """
-    x, y = Scale((0, 6), (42, _WIDTH - 10)), Scale((0, 100), (262, 28))
+    x, y = Scale((0, 6), (42, WIDTH - 10)), Scale((0, 100), (262, 28))
     xs = [x(float(t)) for t in SDR_CURVE_MM]
     parts = _axes(x, y, "threshold [mm]", "SDR [%]")
     for curve in background:
@@ -144,14 +139,14 @@ def sdr_curves(
         parts.append(Markup('<path class="curve s{}" data-key="{}" d="{}"/>').format(place, curve.key, outline))
     height = 304.0
     if legend:
-        parts.append(_text(_WIDTH - 10, 18, clean(title, 60), "label end name"))
+        parts.append(text(WIDTH - 10, 18, clean(title, 60), "label end name"))
         for place, curve in enumerate(curves, start=1):
             x0, y0 = 42 + 220 * ((place - 1) % 2), 322 + 20 * ((place - 1) // 2)
             parts.append(Markup('<path class="curve s{}" d="M{} {}h26"/>').format(place, number(x0), number(y0)))
-            parts.append(_text(x0 + 32, y0 + 4, clean(curve.name, 24), "name"))
+            parts.append(text(x0 + 32, y0 + 4, clean(curve.name, 24), "name"))
         height = 334.0 + 20 * ((len(curves) - 1) // 2)
     said = "; ".join(f"{clean(c.name, 40)} {c.mean[20]:.1f} % at 2 mm, {c.mean[40]:.1f} % at 4 mm" for c in curves)
-    return _svg(key, (_WIDTH, height), title, f"Share of radial errors at or below each threshold. {said}.", parts)
+    return svg(key, (WIDTH, height), title, f"Share of radial errors at or below each threshold. {said}.", parts)
 
 
 def standalone(plot: Markup, css: str) -> str:
@@ -185,27 +180,27 @@ def landmark_bars(
     row, top = 24.0, 8.0
     bottom = top + row * len(names)
     reach = np.nanmax(np.concatenate([mean + std, best, [0.1]]))
-    x = Scale((0, float(reach) * 1.02), (left, _WIDTH - 48))
+    x = Scale((0, float(reach) * 1.02), (left, WIDTH - 48))
     parts = []
     for value in x.ticks():
-        parts.append(_line("grid", x(value), top, x(value), bottom))
-        parts.append(_text(x(value), bottom + 16, _tick_text(value), "tick mid"))
+        parts.append(line("grid", x(value), top, x(value), bottom))
+        parts.append(text(x(value), bottom + 16, _tick_text(value), "tick mid"))
     for i, name in enumerate(names):
         middle = top + row * (i + 0.5)
-        parts.append(_text(left - 8, middle + 4, clean(name, 24), "tick end name"))
+        parts.append(text(left - 8, middle + 4, clean(name, 24), "tick end name"))
         if np.isnan(mean[i]):
-            parts.append(_text(left + 4, middle + 4, "no value", "tick"))
+            parts.append(text(left + 4, middle + 4, "no value", "tick"))
             continue
-        parts.append(_rect("bar", left, middle - 7, x(mean[i]) - left, 14))
+        parts.append(rect("bar", left, middle - 7, x(mean[i]) - left, 14))
         if std[i] > 0:
-            parts.append(_line("whisker", x(max(mean[i] - std[i], 0)), middle, x(mean[i] + std[i]), middle))
+            parts.append(line("whisker", x(max(mean[i] - std[i], 0)), middle, x(mean[i] + std[i]), middle))
         if not np.isnan(best[i]):
-            parts.append(_line("best", x(best[i]), middle - 10, x(best[i]), middle + 10))
-        parts.append(_text(_WIDTH - 4, middle + 4, f"{mean[i]:.2f}", "tick end value"))
-    parts.append(_line("axis", left, top, left, bottom))
-    parts.append(_text((left + _WIDTH - 48) / 2, bottom + 34, "mean radial error [mm]", "label mid"))
+            parts.append(line("best", x(best[i]), middle - 10, x(best[i]), middle + 10))
+        parts.append(text(WIDTH - 4, middle + 4, f"{mean[i]:.2f}", "tick end value"))
+    parts.append(line("axis", left, top, left, bottom))
+    parts.append(text((left + WIDTH - 48) / 2, bottom + 34, "mean radial error [mm]", "label mid"))
     said = "; ".join(f"{clean(n, 24)} {m:.2f} mm" for n, m in zip(names, mean, strict=True) if not np.isnan(m))
-    return _svg(key, (_WIDTH, bottom + 42), title, f"Mean radial error per landmark: {said}.", parts)
+    return svg(key, (WIDTH, bottom + 42), title, f"Mean radial error per landmark: {said}.", parts)
 
 
 def histogram_edges(errors_mm: ArrayLike) -> Array:
@@ -232,21 +227,21 @@ def error_histogram(key: str, title: str, errors_mm: ArrayLike) -> Markup:
     edges = histogram_edges(errors)
     share = np.histogram(errors, edges)[0] / len(errors) * 100
     beyond = int((errors > edges[-1]).sum())
-    x = Scale((0, float(edges[-1])), (42, _WIDTH - 10))
+    x = Scale((0, float(edges[-1])), (42, WIDTH - 10))
     y = Scale((0, max(float(share.max()) * 1.08, 1.0)), (242, 48))
     parts = _axes(x, y, "radial error [mm]", "share of errors [%]", x_ticks=8, y_ticks=4)
     for i, value in enumerate(share):
         if value > 0:
             a, b = x(float(edges[i])), x(float(edges[i + 1]))
             tip = f"{edges[i]:g} to {edges[i + 1]:g} mm: {value:.1f} %"
-            parts.append(_rect("bar", a + 0.5, y(float(value)), b - a - 1, y(0) - y(float(value)), tip))
+            parts.append(rect("bar", a + 0.5, y(float(value)), b - a - 1, y(0) - y(float(value)), tip))
     more = f"{beyond} of {len(errors)} beyond {edges[-1]:g} mm, up to {errors.max():.1f} mm" if beyond else ""
     if more:
-        parts.append(_text(_WIDTH - 10, 16, more, "tick end beyond"))  # a line of its own, above every bar
+        parts.append(text(WIDTH - 10, 16, more, "tick end beyond"))  # a line of its own, above every bar
     peak = int(share.argmax())
     fullest = f"{edges[peak]:g} to {edges[peak + 1]:g} mm, {share[peak]:.0f} %"
     said = f"{len(errors)} errors; the fullest bin is {fullest}. {more}"
-    return _svg(key, (_WIDTH, 284), title, said, parts)
+    return svg(key, (WIDTH, 284), title, said, parts)
 
 
 def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
@@ -261,17 +256,17 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
     row = 22.0 if n <= 40 else 16.0
     top, left = 26.0, 200.0
     bottom = top + row * n
-    x = Scale((0.5, n + 0.5), (left, _WIDTH - 48))
+    x = Scale((0.5, n + 0.5), (left, WIDTH - 48))
     parts: list[Markup] = []
     ticks = [t for t in x.ticks(min(n, 10)) if t == int(t) and 1 <= t <= n]
     for value in sorted({1.0, *ticks}):
-        parts.append(_line("grid", x(value), top, x(value), bottom))
-        parts.append(_text(x(value), top - 8, _tick_text(value), "tick mid"))
+        parts.append(line("grid", x(value), top, x(value), bottom))
+        parts.append(text(x(value), top - 8, _tick_text(value), "tick mid"))
     for i, bar in enumerate(bars):
         middle = top + row * (i + 0.5)
-        parts.append(_text(left - 10, middle + 4, clean(bar.name, 25), "tick end name rankname"))
-        parts.append(_line("range", x(bar.low), middle, x(bar.high), middle))
-        parts.append(_text(_WIDTH - 12, middle + 4, str(bar.group or "–"), "tick end group"))
+        parts.append(text(left - 10, middle + 4, clean(bar.name, 25), "tick end name rankname"))
+        parts.append(line("range", x(bar.low), middle, x(bar.high), middle))
+        parts.append(text(WIDTH - 12, middle + 4, str(bar.group or "–"), "tick end group"))
         parts.append(
             Markup('<circle class="dot" cx="{}" cy="{}" r="4"><title>{}</title></circle>').format(
                 number(x(bar.rank)),
@@ -279,11 +274,11 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
                 f"{clean(bar.name, 80)}: rank {bar.rank}, 95 % interval {bar.low} to {bar.high}",
             )
         )
-    parts.append(_text(left - 10, top - 8, "rank", "label end"))
-    parts.append(_text(_WIDTH - 12, top - 8, "group", "label end"))
+    parts.append(text(left - 10, top - 8, "rank", "label end"))
+    parts.append(text(WIDTH - 12, top - 8, "group", "label end"))
     n_groups = max((b.group or 0 for b in bars), default=0)
     said = f"{n} methods in {n_groups} tie groups; the table holds ranks and intervals."
-    return _svg(key, (_WIDTH, bottom + 6), title, said, parts)
+    return svg(key, (WIDTH, bottom + 6), title, said, parts)
 
 
 def gap_lines(key: str, groups: Sequence[tuple[str, Sequence[tuple[str, float | None, float]]]]) -> Markup:
@@ -297,29 +292,29 @@ def gap_lines(key: str, groups: Sequence[tuple[str, Sequence[tuple[str, float | 
     step, top, left = 20.0, 30.0, 200.0
     rows = [row for _, of_group in groups for row in of_group]
     bottom = top + step * (len(rows) + sum(bool(title) for title, _ in groups))
-    x = Scale((0, max(max(out, inside or 0.0) for _, inside, out in rows) * 1.05), (left, _WIDTH - 16))
+    x = Scale((0, max(max(out, inside or 0.0) for _, inside, out in rows) * 1.05), (left, WIDTH - 16))
     parts: list[Markup] = []
     for value in x.ticks(6):
-        parts.append(_line("grid", x(value), top, x(value), bottom))
-        parts.append(_text(x(value), top - 8, _tick_text(value), "tick mid"))
-    parts.append(_text(left - 10, top - 8, "mm", "label end"))
+        parts.append(line("grid", x(value), top, x(value), bottom))
+        parts.append(text(x(value), top - 8, _tick_text(value), "tick mid"))
+    parts.append(text(left - 10, top - 8, "mm", "label end"))
     mark = '<circle class="{}" cx="{}" cy="{}" r="4"><title>{}</title></circle>'
     middle = top - step / 2
     for title, of_group in groups:
         if title:
             middle += step
-            parts.append(_text(0, middle + 4, clean(title, 60), "tick"))
+            parts.append(text(0, middle + 4, clean(title, 60), "tick"))
         for name, inside, out in of_group:
             middle += step
-            parts.append(_text(left - 10, middle + 4, clean(name, 25), "tick end name rankname"))
+            parts.append(text(left - 10, middle + 4, clean(name, 25), "tick end name rankname"))
             if inside is not None:
-                parts.append(_line("range", x(inside), middle, x(out), middle))
+                parts.append(line("range", x(inside), middle, x(out), middle))
                 tip = f"{clean(name, 80)}: {inside:.2f} mm in domain"
                 parts.append(Markup(mark).format("inside", number(x(inside)), number(middle), tip))
             tip = f"{clean(name, 80)}: {out:.2f} mm out of domain"
             parts.append(Markup(mark).format("dot", number(x(out)), number(middle), tip))
     said = f"{len(rows)} methods; the table holds the numbers."
-    return _svg(key, (_WIDTH, bottom + 6), "Error in domain and out of domain", said, parts)
+    return svg(key, (WIDTH, bottom + 6), "Error in domain and out of domain", said, parts)
 
 
 def interval_cell(mean: float, interval: tuple[float, float] | None, limits: tuple[float, float]) -> Markup:
@@ -330,7 +325,7 @@ def interval_cell(mean: float, interval: tuple[float, float] | None, limits: tup
     x = Scale(limits, (3, 77))
     parts = Markup("")
     if interval is not None and interval[0] <= limits[1]:
-        parts += _line("range", x(max(interval[0], limits[0])), 7, x(min(interval[1], limits[1])), 7)
+        parts += line("range", x(max(interval[0], limits[0])), 7, x(min(interval[1], limits[1])), 7)
     if limits[0] <= mean <= limits[1]:
         parts += Markup('<circle class="dot" cx="{}" cy="7" r="2.5"/>').format(number(x(mean)))
     return Markup('<svg class="spark" viewBox="0 0 80 14" aria-hidden="true" focusable="false">{}</svg>').format(parts)
