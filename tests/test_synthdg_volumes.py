@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from baselines.common.augment import Poses
+from baselines.common.config import get_preset
 from baselines.common.decoding import decode
 from baselines.common.heatmaps import gaussian_heatmaps
+from baselines.common.recipe import Settings
+from baselines.common.registry import method_of
 from baselines.synthdg import volumes
 from baselines.synthdg.greys import add_head, gauss, new_tissues, scan, window
 from baselines.synthdg.run import build
@@ -231,3 +234,12 @@ def test_a_scan_stays_in_the_range():
     made = scan(images, torch.Generator().manual_seed(1))
     assert made.min() >= 0 and made.max() <= 1 and made.shape == images.shape
     assert volumes.REAL < 0.5
+
+
+@pytest.mark.parametrize(("cases", "epochs"), [(14, 500), (40, 200), (8000, 50)])
+def test_endless_examples_are_learnt_for_steps_and_not_for_epochs(cases, epochs):
+    synthdg, baseline = (
+        Settings(method_of(name), "open", "unet", get_preset("small", 3), "source-val")
+        for name in ("synthdg", "baseline")
+    )
+    assert (synthdg.epochs(cases), baseline.epochs(cases)) == (epochs, 50)

@@ -28,6 +28,8 @@ class Preset:
         Channels of the network's first level.
     pretrain_epochs, epochs : int
         Length of the two stages. Methods without pre-training skip the first.
+    endless_steps : int
+        Steps of the second stage, at least, of a method whose examples never come twice.
     sigma_vox : float
         Width of the Gaussian heatmaps, in voxels or pixels of the *heatmap's* grid.
     heatmap_stride : int
@@ -72,6 +74,7 @@ class Preset:
     shift: float = 0.0
     contrast: float = 0.0
     reach: float = 1.0
+    endless_steps: int = 2000
 
     @property
     def dimension(self) -> int:
@@ -96,7 +99,14 @@ class Preset:
 
 
 #: The paper says nothing of its training on films: this is ours, chosen on ``isbi-val``.
-_FILMS: dict[str, Any] = {"refine": True, "schedule": "cosine", "zoom": 0.15, "shift": 0.06, "contrast": 0.5}
+_FILMS: dict[str, Any] = {
+    "refine": True,
+    "schedule": "cosine",
+    "zoom": 0.15,
+    "shift": 0.06,
+    "contrast": 0.5,
+    "endless_steps": 4500,
+}
 
 #: A learning rate that falls to zero, and decoding below the voxel: argmax rounds by half a voxel along each axis.
 _VOLUMES: dict[str, Any] = {"refine": True, "schedule": "cosine", "scale_rate": 30.0}
@@ -106,14 +116,14 @@ PRESETS: dict[int, dict[str, Preset]] = {
     3: {
         "paper": Preset("paper", (128, 128, 128), 32, 50, 50, sigma_vox=5.0, scale_rate=30.0),
         "small": Preset("small", (64, 64, 64), 16, 50, 50, sigma_vox=2.5, precision="bf16", **_VOLUMES),
-        "smoke": Preset("smoke", (32, 32, 32), 8, 2, 2, sigma_vox=1.25, **_VOLUMES),
+        "smoke": Preset("smoke", (32, 32, 32), 8, 2, 2, sigma_vox=1.25, endless_steps=16, **_VOLUMES),
     },
     2: {
         "paper": Preset("paper", (512, 416), 32, 50, 50, 2.7, 2, **_FILMS),
         "small": Preset(
             "small", (384, 320), 24, 10, 30, 2.0, 2, precision="bf16", batch_size=2, validate_every=5, **_FILMS
         ),
-        "smoke": Preset("smoke", (96, 80), 8, 2, 2, 1.0, 2, **_FILMS),
+        "smoke": Preset("smoke", (96, 80), 8, 2, 2, 1.0, 2, **_FILMS | {"endless_steps": 16}),
     },
 }
 

@@ -89,6 +89,8 @@ class Pretraining:
         Input and target are rotated by up to this, per axis.
     remark : str
         What to know of the loss while it is trained, one clause; said once.
+    packages : tuple of str
+        What must be installed for its input or target beside what every training needs.
     """
 
     needs: Literal["image", "mask", "boundary"]
@@ -97,6 +99,7 @@ class Pretraining:
     loss: Callable[[Tensor, Tensor, int, int], Tensor] = mse
     rotation_deg: float = 15.0
     remark: str = ""
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,14 @@ class Augmentation:
     needs_labels : bool
         Whether the trainer must load the tissue labels of training cases, in FeTA's numbering (0 is background). There
         are labels in 3D only.
-    epochs_factor : int
-        How many times the preset's epochs landmarks are learnt: no example comes twice, so that more of them still
-        teach something where the same few images would be learnt by heart.
+    endless : bool
+        Whether no example comes twice. More of them still teach something where the same few images would be learnt by
+        heart, so that landmarks are learnt for the preset's ``endless_steps`` where that is longer than its epochs.
     """
 
     change: Callable[[Tensor, Tensor, Tensor | None, Generator], tuple[Tensor, Tensor]]
     needs_labels: bool = False
-    epochs_factor: int = 1
+    endless: bool = False
 
 
 @dataclass(frozen=True)

@@ -92,12 +92,12 @@ class StageProgress:
 class TrainingProgress:
     """The stages of one training, each as :class:`StageProgress` shows it."""
 
-    def __init__(self, progress: Progress, settings: Settings, title: str) -> None:
+    def __init__(self, progress: Progress, settings: Settings, title: str, cases: int) -> None:
         pretraining = settings.method.pretraining_for(settings.preset.dimension)
         remark = pretraining.remark if pretraining else ""
         self._stages = {
             "pretrain": StageProgress(progress, f"{title} · pretrain", settings.preset.pretrain_epochs, remark),
-            "finetune": StageProgress(progress, f"{title} · finetune", settings.epochs),
+            "finetune": StageProgress(progress, f"{title} · finetune", settings.epochs(cases)),
         }
 
     def on_step(self, stage: str, epoch: int, done: int, steps: int) -> None:

@@ -114,10 +114,12 @@ class Settings:
         """Whether training cases need their tissue labels."""
         return self.augmentation is not None and self.augmentation.needs_labels
 
-    @property
-    def epochs(self) -> int:
-        """How long landmarks are learnt."""
-        return self.preset.epochs * (self.augmentation.epochs_factor if self.augmentation else 1)
+    def epochs(self, cases: int) -> int:
+        """Return how many epochs landmarks are learnt from these many training cases."""
+        if not (self.augmentation and self.augmentation.endless):
+            return self.preset.epochs
+        steps = -(-cases // self.preset.batch_size)
+        return max(self.preset.epochs, -(-self.preset.endless_steps // steps))
 
     @property
     def training_data(self) -> list[str]:
@@ -219,7 +221,12 @@ def train_seed(
         del subjects, seen, targets
         restart_heads(network)  # all channels regressed one map: from there, landmarks hardly come apart again
     stage = Stage(
-        "finetune", settings.epochs, preset.batch_size, preset.learning_rate, preset.schedule, preset.validate_every
+        "finetune",
+        settings.epochs(len(training)),
+        preset.batch_size,
+        preset.learning_rate,
+        preset.schedule,
+        preset.validate_every,
     )
     images = Stack([case.image for case in validation.cases], runtime.device)
     history = run(

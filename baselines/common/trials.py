@@ -58,7 +58,7 @@ def trained(
         return load_network(folder, settings.runtime)[0].eval()
 
     with make_progress() as progress:
-        shown = TrainingProgress(progress, settings, f"{title} · seed {seed}")
+        shown = TrainingProgress(progress, settings, f"{title} · seed {seed}", len(training))
         network, _ = train_seed(
             settings, seed, training, withheld, folder, on_epoch=shown.on_epoch, on_step=shown.on_step
         )

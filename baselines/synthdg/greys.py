@@ -24,9 +24,9 @@ def often(count: int, share: float, generator: Generator) -> Tensor:
     return (torch.rand(count, generator=generator) < share).float()
 
 
-def smooth(count: int, knots: int, shape: torch.Size, generator: Generator) -> Tensor:
-    """Draw smooth fields ``(count, 1, *shape)`` from normal values on a coarse grid."""
-    coarse = torch.randn(count, 1, knots, knots, knots, generator=generator)
+def smooth(count: int, knots: int, shape: torch.Size, generator: Generator, device: torch.device) -> Tensor:
+    """Draw smooth fields ``(count, 1, *shape)`` from normal values on a coarse grid, on the device."""
+    coarse = torch.randn(count, 1, knots, knots, knots, generator=generator).to(device)
     return interpolate(coarse, size=tuple(shape), mode="trilinear", align_corners=True)
 
 
@@ -80,7 +80,7 @@ def add_head(images: Tensor, labels: Tensor, generator: Generator) -> Tensor:
     brain = (labels > 0).float()[:, None]
     width = 3.0 * scale
     near = gauss(brain, torch.full((count, 3), width, device=device)).clamp(1e-4, 1 - 1e-4)
-    distance = -width * torch.special.ndtri(near) + scale * smooth(count, 5, images.shape[2:], generator).to(device) / 2
+    distance = -width * torch.special.ndtri(near) + scale * smooth(count, 5, images.shape[2:], generator, device) / 2
     gap, bone, scalp = (
         (uniform(count, *limits, generator) * scale).to(device)[:, None, None, None, None]
         for limits in ((0.0, 2.0), (0.5, 2.0), (1.0, 3.0))
@@ -89,7 +89,7 @@ def add_head(images: Tensor, labels: Tensor, generator: Generator) -> Tensor:
     greys[:, 3] *= often(count, 0.5, generator)  # nothing, or the womb
     shell = (distance > gap).long() + (distance > gap + bone) + (distance > gap + bone + scalp)
     painted = greys.to(device).gather(1, shell.flatten(1)).view_as(images)
-    painted = painted * (1 + 0.3 * smooth(count, 8, images.shape[2:], generator).to(device))
+    painted = painted * (1 + 0.3 * smooth(count, 8, images.shape[2:], generator, device))
     there = often(count, WHOLE_HEADS, generator).to(device)[:, None, None, None, None] > 0
     return torch.where((labels[:, None] == 0) & there, painted, images)
 
@@ -103,13 +103,12 @@ def scan(images: Tensor, generator: Generator) -> Tensor:
     """
     count, device = len(images), images.device
     scale = images.shape[2] / 64
-    field = uniform(count, 0.0, 0.3, generator)[:, None, None, None, None] * smooth(
-        count, 4, images.shape[2:], generator
-    )
+    strength = uniform(count, 0.0, 0.3, generator)[:, None, None, None, None].to(device)
+    field = strength * smooth(count, 4, images.shape[2:], generator, device)
     sigmas = uniform(count, 0.0, 0.6, generator, 3)
     thick = torch.randint(3, (count,), generator=generator)
     sigmas[torch.arange(count), thick] += uniform(count, 0.0, 0.8, generator)
-    result = gauss(images * field.to(device).exp(), (sigmas * scale).to(device))
+    result = gauss(images * field.exp(), (sigmas * scale).to(device))
     slices = 1 + uniform(count, 0.0, 0.03, generator)[:, None] * torch.randn(
         count, max(images.shape), generator=generator
     )

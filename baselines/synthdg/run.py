@@ -64,8 +64,8 @@ def build(
         venue="dgmld-bench",
         paper="https://doi.org/10.1016/j.media.2023.102789",
         augmentation={
-            3: Augmentation(partial(change_volumes, without=without), needs_labels=True, epochs_factor=2),
-            2: Augmentation(partial(change_films, without=without), epochs_factor=2),
+            3: Augmentation(partial(change_volumes, without=without), needs_labels=True, endless=True),
+            2: Augmentation(partial(change_films, without=without), endless=True),
         },
     )
 
