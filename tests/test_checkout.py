@@ -58,6 +58,17 @@ def test_without_pytorch_one_sentence_says_what_to_install(without, tmp_path, me
     assert not list(tmp_path.iterdir())  # nothing was generated first
 
 
+@pytest.mark.parametrize("method, names_it", [("edgedg", True), ("baseline", False), ("bapdg", False)])
+def test_only_a_method_that_uses_a_package_asks_for_it(without, brains, tmp_path, method, names_it):
+    result = without(
+        ROOT / f"baselines/{method}/run.py",
+        *("--track", "dgmld", "--data-dir", brains, "--preset", "smoke", "--seeds", "0", "--out", tmp_path / "run"),
+        absent=("SimpleITK",),
+    )
+    assert ("needs SimpleITK, not installed" in result.stderr) is names_it
+    assert result.returncode == (2 if names_it else 0)
+
+
 def test_the_source_distribution_holds_whatever_the_repository_holds():
     tracked = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=False)
     if tracked.returncode:

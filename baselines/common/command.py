@@ -122,7 +122,7 @@ def run_app(function: Callable[..., None]) -> None:
         except ModuleNotFoundError as error:
             if error.name not in training_modules():
                 raise
-            raise missing_packages([error.name]) from None
+            raise missing_packages([training_modules()[error.name]]) from None
 
     app.command(cls=Command, help=reflow(function.__doc__ or ""))(interruptible)
     guarded(app)

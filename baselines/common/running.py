@@ -51,13 +51,13 @@ def run_method(
     show_scores: bool = True,
 ) -> Path:
     """Train, predict and score; returns the folder with the results. See ``run.py --help``."""
-    require_training()
     the_track = get_track(track)
     the_preset = get_preset(preset, the_track.landmarks.dimension) if isinstance(preset, str) else preset
     if refine is not None:
         the_preset = replace(the_preset, refine=refine)
-    method.pretraining_for(the_preset.dimension)  # refuses what cannot be trained before anything long starts
+    pretraining = method.pretraining_for(the_preset.dimension)  # refuses what cannot be trained, before anything long
     method.augmentation_for(the_preset.dimension)
+    require_training(pretraining.packages if pretraining else ())
     ensure_phantom(the_track, data_dir)
     predicted = splits_on_disk((the_track.validation, *the_track.tests), data_dir)
     if not predicted:
@@ -224,7 +224,7 @@ def _train(
     from baselines.common.plots import draw_training
     from baselines.common.recipe import train_seed
 
-    shown = TrainingProgress(progress, settings, f"{settings.method.name} · seed {seed}")
+    shown = TrainingProgress(progress, settings, f"{settings.method.name} · seed {seed}", len(data[0]))
     log: list[tuple[str, Epoch]] = []
 
     def on_epoch(stage: str, epoch: Epoch) -> None:

@@ -13,6 +13,8 @@ import dgmld_bench
 from dgmld_bench.errors import UsageError
 
 _MODULES = {"scikit-image": "skimage"}
+#: What every training imports; the rest of the extra is for some methods (``Pretraining.packages``).
+ALWAYS = ("torch", "safetensors", "threadpoolctl")
 
 
 @cache
@@ -41,17 +43,23 @@ def versions() -> dict[str, str]:
     return {name: str(module.__version__) for name, module in modules.items()}
 
 
-def require_training() -> None:
-    """Check that everything which training needs is there and new enough, before anything long starts.
+def require_training(also: tuple[str, ...] = ()) -> None:
+    """Check that everything which a training needs is there and new enough, before anything long starts.
+
+    Parameters
+    ----------
+    also : tuple of str
+        Packages of the extra that this training needs and others do not.
 
     Raises
     ------
     UsageError
         In one sentence: what is missing or too old, and what to install.
     """
-    if absent := [module for module in training_modules() if find_spec(module) is None]:
+    needed = {package: requirements()[package] for package in (*ALWAYS, *also)}
+    if absent := [package for package in needed if find_spec(_MODULES.get(package, package)) is None]:
         raise missing_packages(absent)
-    for package, oldest in requirements().items():
+    for package, oldest in needed.items():
         try:
             found = version(package)
         except PackageNotFoundError:  # put there by hand: it has no record of its version
@@ -70,9 +78,9 @@ def _numbers(text: str) -> list[int]:
     return [int(n) for n in re.findall(r"\d+", text.partition("+")[0])]
 
 
-def missing_packages(modules: list[str]) -> UsageError:
-    """Build the error for modules that are not installed."""
-    return UsageError(f"training needs {', '.join(modules)}, not installed in this Python; {_INSTALL}")
+def missing_packages(packages: list[str]) -> UsageError:
+    """Build the error for packages that are not installed."""
+    return UsageError(f"training needs {', '.join(packages)}, not installed in this Python; {_INSTALL}")
 
 
 _INSTALL = "in the checkout: pip install -e '.[baselines]', or `make install` and .venv/bin/python in place of python"

@@ -23,8 +23,10 @@ METHOD = Method(
     venue="MIDL 2024",
     paper="https://proceedings.mlr.press/v250/jiang24a.html",
     pretraining={
-        3: Pretraining(needs="mask", input=lambda s: canny(s.image), target=mask_target),
-        2: Pretraining(needs="image", target=lambda s: canny(s.image_on_heatmap_grid) * PEAK),
+        3: Pretraining(needs="mask", input=lambda s: canny(s.image), target=mask_target, packages=("SimpleITK",)),
+        2: Pretraining(
+            needs="image", target=lambda s: canny(s.image_on_heatmap_grid) * PEAK, packages=("scikit-image",)
+        ),
     },
 )
 
