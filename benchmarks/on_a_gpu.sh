@@ -31,6 +31,9 @@ if [ ! -s "$out/benchmark.txt" ]; then
     mv "$out/benchmark.part" "$out/benchmark.txt"
 fi
 cat "$out/benchmark.txt"
+if command -v nvidia-cuda-mps-control >/dev/null && nvidia-cuda-mps-control -d; then # kernels of several runs overlap
+    trap 'echo quit | nvidia-cuda-mps-control' EXIT
+fi
 
 paper=bapdg,baseline,segdg,edgedg,augdg
 cells "$out" --methods "$paper" --backbones unet --seeds 0
