@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from baselines.common.method import Method
 from baselines.common.registry import methods
-from dgmld_bench.leaderboard.layouts import PAPER_METHODS
 from dgmld_bench.obtaining import possible
 from dgmld_bench.obtaining.possible import possible_of_source, possible_of_track
 from dgmld_bench.splits import get_track
@@ -14,12 +14,22 @@ from dgmld_bench.storage.register import CaseFiles, Register, read_register, wri
 from tests.test_cli_score import program
 
 
-def test_the_papers_methods_are_said_to_need_what_they_need() -> None:
-    of_paper = [m for m in methods().values() if m.name in PAPER_METHODS]
-    needs = {m.name: m.pretraining[3].needs if 3 in m.pretraining else "" for m in of_paper}
-    assert {n for n, need in needs.items() if need == "mask"} == set(possible.FROM_MASKS)
-    assert {n for n, need in needs.items() if need != "mask"} == set(possible.FROM_POINTS)
-    assert {m.name for m in of_paper if not m.pretraining or 2 in m.pretraining} == set(possible.ON_FILMS)
+def test_methods_are_said_to_need_what_they_need() -> None:
+    def masks(method: Method) -> bool:
+        augmentation = method.augmentation_for(3)
+        return any(
+            (
+                3 in method.pretraining and method.pretraining[3].needs == "mask",
+                augmentation and augmentation.needs_labels,
+            )
+        )
+
+    def films(method: Method) -> bool:
+        return all(not by_dimension or 2 in by_dimension for by_dimension in (method.pretraining, method.augmentation))
+
+    assert tuple(m.name for m in methods().values() if masks(m)) == possible.FROM_MASKS
+    assert tuple(m.name for m in methods().values() if not masks(m)) == possible.FROM_POINTS
+    assert tuple(m.name for m in methods().values() if films(m)) == possible.ON_FILMS
 
 
 def test_a_release_says_what_scores_what_trains_and_what_lacks_masks(brains: Path, tmp_path: Path) -> None:
@@ -39,8 +49,10 @@ def test_a_release_says_what_scores_what_trains_and_what_lacks_masks(brains: Pat
     )
     write_register(replace(register, folder=tmp_path / "dgmld", cases=cases))
     found = possible_of_track(track, tmp_path)
-    assert found.trainable == ("Baseline", "AugDG") and found.lacking_masks == ("EdgeDG", "SegDG", "BaPDG")
-    assert "EdgeDG, SegDG, BaPDG cannot train: they need a mask of every case, 5 of 6 have one" in found.lines()
+    assert found.trainable == ("Baseline", "AugDG") and found.lacking_masks == possible.FROM_MASKS
+    assert (
+        "EdgeDG, SegDG, BaPDG, SynthDG cannot train: they need a mask of every case, 5 of 6 have one" in found.lines()
+    )
     assert found.lines()[-1] == "select on lfc-val (2 of 60 cases) or every fifth training case (--select source-val)"
     write_register(replace(register, folder=tmp_path / "dgmld", cases=cases[:3]))  # no validation split
     assert possible_of_track(track, tmp_path).to_dict()["select_on"] == [
@@ -60,7 +72,7 @@ def test_a_centre_of_ones_own_is_scored_on(brains: Path, tmp_path: Path) -> None
 
 def test_a_test_split_is_said_with_what_else_its_track_has_on_disk(films: Path) -> None:
     (ceph,) = possible_of_source(("hamedan",), films)
-    assert ceph.name == "ceph" and ceph.trainable == ("Baseline", "AugDG", "EdgeDG", "BaPDG")
+    assert ceph.name == "ceph" and ceph.trainable == possible.ON_FILMS
     (nothing,) = possible_of_source(("hamedan",), films / "nowhere")
     assert nothing.lines() == [] and nothing.to_dict()["train"] is None
 

@@ -1,4 +1,4 @@
-"""What the data on disk allow: which splits score, and whether the methods of the paper can train."""
+"""What the data on disk allow: which splits score, and which methods of ``baselines/`` can train."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dgmld_bench.splits import find_split, get_track
 from dgmld_bench.storage.register import read_register
 from dgmld_bench.tracks import Split, Track
 
-FROM_POINTS, FROM_MASKS = ("Baseline", "AugDG"), ("EdgeDG", "SegDG", "BaPDG")
-"""The paper's methods in 3D: what learns from images and landmarks alone, and what pre-trains on masks."""
-ON_FILMS = ("Baseline", "AugDG", "EdgeDG", "BaPDG")
-"""The paper's methods in 2D, where no case has a mask."""
+FROM_POINTS, FROM_MASKS = ("Baseline", "AugDG"), ("EdgeDG", "SegDG", "BaPDG", "SynthDG")
+"""In 3D: what learns from images and landmarks alone, and what needs masks or labels of tissues."""
+ON_FILMS = ("Baseline", "AugDG", "EdgeDG", "BaPDG", "SynthDG")
+"""In 2D, where no case has a mask. A package without ``baselines/`` says it too, so that it is said here."""
 
 
 @dataclass(frozen=True)
