@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dgmld_bench import geometry
 from dgmld_bench.errors import DataError, ReferenceWithheldError
+from dgmld_bench.missing import mean_of_present
 from dgmld_bench.tracks import ReferenceKind
 
 if TYPE_CHECKING:
@@ -232,7 +233,4 @@ def mean_of_annotators(annotations: Mapping[str, Array]) -> Array:
     >>> mean_of_annotators({"a": np.array([[1.0, 2.0]]), "b": np.array([[2.0, 4.0]])})
     array([[1.5, 3. ]])
     """
-    points = np.stack(list(annotations.values()))  # (annotator, landmark, axis)
-    number = (~np.isnan(points)).sum(axis=0)
-    total = np.where(number > 0, np.nansum(points, axis=0), np.nan)
-    return np.asarray(total / np.maximum(number, 1))
+    return mean_of_present(list(annotations.values()), axis=0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dgmld_bench.cases import Case
 from dgmld_bench.drawing import PREDICTION_COLOUR, REFERENCE_COLOUR
 from dgmld_bench.geometry import NetworkGrid, voxel_sizes
+from dgmld_bench.missing import mean_of_present
 from dgmld_bench.scoring.score import Score
 
 if TYPE_CHECKING:
@@ -52,13 +53,10 @@ def find_worst(score: Score, n: int, seed: int | None = None) -> list[Worst]:
     found = []
     for c, case in enumerate(score.reference.ids):
         errors = score.errors_mm[runs, c]
-        known = ~np.isnan(errors)
-        if not known.any():
+        if np.isnan(errors).all():
             continue
-        number = known.sum(axis=1)
-        total = np.where(known, errors, 0.0).sum(axis=1)
-        means = np.divide(total, number, out=np.full(len(runs), -1.0), where=number > 0)
-        run = int(means.argmax())
+        means = mean_of_present(errors, axis=1)
+        run = int(np.nanargmax(means))
         landmark = int(np.nanargmax(errors[run]))
         found.append(Worst(case, runs[run], float(means[run]), landmark, float(errors[run, landmark])))
     return sorted(found, key=lambda w: -w.mean_mm)[:n]

@@ -14,6 +14,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dgmld_bench.missing import mean_of_present
+
 Array = NDArray[np.float64]
 
 MISS_SIGMAS = 5.0
@@ -174,10 +176,7 @@ def _offset(values: Array, floor_mm: ArrayLike, least: int = MIN_CASES) -> tuple
     limit[(~np.isnan(distance)).sum(axis=1) < least] = np.nan
     with np.errstate(invalid="ignore"):
         is_found = distance <= limit[:, None]
-    number = is_found.sum(axis=1)
-    total = np.where(is_found[..., None], values, 0.0).sum(axis=1)
-    offset = np.divide(total, number[..., None], out=np.full(total.shape, np.nan), where=number[..., None] > 0)
-    return offset, is_found, limit
+    return mean_of_present(np.where(is_found[..., None], values, np.nan), axis=1), is_found, limit
 
 
 def _median(values: Array) -> Array:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench.scoring.metrics import mean_of_present, mean_over_cases, mean_radial_error
+from dgmld_bench.missing import mean_of_present
+from dgmld_bench.scoring.metrics import mean_over_cases, mean_radial_error
 from dgmld_bench.scoring.parts import MISS_FLOOR_MM, Parts, offset_intervals, take_apart
 from dgmld_bench.scoring.statistics import average_interval
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.cases import Case
+from dgmld_bench.missing import mean_of_present
 from dgmld_bench.scoring.agreement import SYSTEMATIC_MM, measure_agreement
-from dgmld_bench.scoring.metrics import mean_of_present, radial_errors
+from dgmld_bench.scoring.metrics import radial_errors
 
 Array = NDArray[np.float64]
 

@@ -19,7 +19,8 @@ from dgmld_bench.cases import Case
 from dgmld_bench.errors import UsageError
 from dgmld_bench.geometry import SPACES, to_world
 from dgmld_bench.landmarks import LandmarkSet
-from dgmld_bench.scoring.metrics import mean_of_present, mean_radial_error, radial_errors
+from dgmld_bench.missing import mean_of_present
+from dgmld_bench.scoring.metrics import mean_radial_error, radial_errors
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.scoring.statistics import case_means
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.scoring.metrics import mean_of_present
+from dgmld_bench.missing import mean_of_present
 
 Array = NDArray[np.float64]
 
