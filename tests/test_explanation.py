@@ -14,7 +14,8 @@ from dgmld_bench.scoring.directions import directions
 from dgmld_bench.scoring.explanation import Explanation
 from dgmld_bench.scoring.people import against_people, annotator_shift_mm
 from dgmld_bench.scoring.predictions import Predictions
-from dgmld_bench.scoring.score import load_reference, score_against
+from dgmld_bench.scoring.reference import load_reference
+from dgmld_bench.scoring.score import score_against
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,8 @@ from dgmld_bench.geometry import flip_ras_lps, world_to_index
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM, LandmarkSet
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.scoring.readings import Doubt, Reading, find_doubts, parse_reading
-from dgmld_bench.scoring.score import Reference, score, score_against
+from dgmld_bench.scoring.reference import Reference
+from dgmld_bench.scoring.score import score, score_against
 from dgmld_bench.splits import get_split
 from tests.honest import PREDICTORS, Array
 from tests.test_cli_score import program

@@ -10,7 +10,8 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.geometry import flip_ras_lps, world_to_index
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.scoring.predictions import Predictions
-from dgmld_bench.scoring.score import Reference, score_against
+from dgmld_bench.scoring.reference import Reference
+from dgmld_bench.scoring.score import score_against
 from dgmld_bench.splits import get_split
 
 IDS = ("1", "2", "3", "4")

@@ -116,7 +116,8 @@ def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> Error
         return find_record(root, split, method).named(method)
     from dgmld_bench.errors import DataError
     from dgmld_bench.scoring.predictions import read_predictions
-    from dgmld_bench.scoring.score import IncompleteError, load_reference, score_against
+    from dgmld_bench.scoring.reference import load_reference
+    from dgmld_bench.scoring.score import IncompleteError, score_against
 
     path = Path(method)
     reference = load_reference(split, data_dir)
@@ -139,7 +140,7 @@ def _print(result: Comparison, split: Split) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from dgmld_bench.scoring.score import split_notes
+    from dgmld_bench.scoring.notes import split_notes
 
     values = result.to_dict()
     console = make_console()

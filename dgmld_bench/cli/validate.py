@@ -69,8 +69,8 @@ def _validate(file: Path, split: str | None) -> dict[str, Any]:
         quote_faults,
         read_provenance,
     )
+    from dgmld_bench.scoring.notes import N_SEEDS
     from dgmld_bench.scoring.predictions import Predictions
-    from dgmld_bench.scoring.score import N_SEEDS
     from dgmld_bench.scoring.validation import find_problems
 
     place = file.parent.resolve() / file.name  # a link stays a link

@@ -36,13 +36,16 @@ from dgmld_bench.leaderboard.records import (
 )
 from dgmld_bench.leaderboard.reported import read_reported, reported_elsewhere, reported_rows
 from dgmld_bench.leaderboard.submissions import Entry, load_submissions
+from dgmld_bench.scoring import metrics
 from dgmld_bench.scoring.directions import direction_names
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.explanation import in_directions
+from dgmld_bench.scoring.notes import N_SEEDS
 from dgmld_bench.scoring.parts import errors_without_offset
 from dgmld_bench.scoring.parts_table import parts_table
 from dgmld_bench.scoring.ranking import rank_agreement, rank_methods
-from dgmld_bench.scoring.score import N_SEEDS, PROTOCOL, Reference, load_reference, metrics, score_against
+from dgmld_bench.scoring.reference import Reference, load_reference
+from dgmld_bench.scoring.score import PROTOCOL, score_against
 from dgmld_bench.scoring.statistics import TrainingSpread, training_spread
 from dgmld_bench.splits import TRACKS, Split, Track, case_sort_key, get_split, get_track
 

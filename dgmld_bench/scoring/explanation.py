@@ -19,7 +19,8 @@ from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.parts import MIN_CASES, MISS_FLOOR_MM, errors_without_offset, take_apart
 from dgmld_bench.scoring.parts_table import PartsTable, over_seeds, parts_table
 from dgmld_bench.scoring.people import AgainstPeople, against_people, annotator_shift_mm
-from dgmld_bench.scoring.score import Reference, Score, load_reference, score_against
+from dgmld_bench.scoring.reference import Reference, load_reference
+from dgmld_bench.scoring.score import Score, score_against
 from dgmld_bench.scoring.statistics import average_interval
 from dgmld_bench.splits import get_split, get_track, load_split
 

@@ -5,9 +5,7 @@ The rules are in ``docs/protocol.md``; a change to any of them is a new :data:`P
 
 from __future__ import annotations
 
-import hashlib
 import html
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.cases import Case
-from dgmld_bench.errors import DataError, UsageError
+from dgmld_bench.errors import DataError
 from dgmld_bench.geometry import to_world
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.scoring import metrics
-from dgmld_bench.scoring.agreement import Agreement, measure_agreement
 from dgmld_bench.scoring.errors_table import ErrorsTable
+from dgmld_bench.scoring.notes import score_notes
 from dgmld_bench.scoring.predictions import Predictions, find_missing, read_predictions
 from dgmld_bench.scoring.readings import Doubt, find_doubts, parse_reading
-from dgmld_bench.splits import Split, load_split
+from dgmld_bench.scoring.reference import Reference, load_reference
 from dgmld_bench.text import mean_std
 
 if TYPE_CHECKING:
@@ -36,9 +34,6 @@ Array = NDArray[np.float64]
 
 PROTOCOL = 2
 _ALLOW = ", or pass allow_missing=True to count it as misses"
-N_SEEDS = 3
-"""Runs that the protocol asks for."""
-
 MeanStd = dict[str, float | None]
 """``mean`` and ``std`` over seeds; None where there is none."""
 
@@ -53,106 +48,6 @@ class IncompleteError(DataError):
         )
         self.split = split
         self.missing = missing
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What a split is scored against.
-
-    Attributes
-    ----------
-    split : Split
-    landmark_set : LandmarkSet
-    ids : tuple of str
-    points : array, shape (case, landmark, axis)
-        World coordinates; NaN where a point has no reference.
-    mm_per_unit : array, shape (case,)
-    cases : mapping of id to Case
-    """
-
-    split: Split
-    landmark_set: LandmarkSet
-    ids: tuple[str, ...]
-    points: Array
-    mm_per_unit: Array
-    cases: Mapping[str, Case]
-
-    def __repr__(self) -> str:
-        return f"Reference(split={self.split.name!r}, cases={len(self.ids)})"
-
-    @cached_property
-    def agreement(self) -> Agreement | None:
-        """How far several annotators are apart; None where no two set a point."""
-        return measure_agreement(self.cases.values())
-
-    @property
-    def sha256(self) -> str:
-        """Hash of ids, landmark names, coordinates (float64, little-endian) and millimetres per unit."""
-        digest = hashlib.sha256(json.dumps([self.split.name, self.ids, self.landmark_set.names]).encode())
-        digest.update((self.points + 0.0).astype("<f8").tobytes())  # -0 and 0 are the same place
-        digest.update(self.mm_per_unit.astype("<f8").tobytes())
-        return digest.hexdigest()
-
-    def without_leaked(self) -> Reference:
-        """Return it without the cases that are training cases too.
-
-        Raises
-        ------
-        UsageError
-            When the split is not known to have any.
-        DataError
-            When no other case is on disk.
-        """
-        leaked = self.split.in_training
-        if not leaked:
-            raise UsageError(f"no case of split '{self.split.name}' is known to be a training case too")
-        keep = [i for i, case in enumerate(self.ids) if case not in leaked]
-        if not keep:
-            raise DataError(f"split '{self.split.name}': all cases that are on disk are training cases too")
-        ids = tuple(self.ids[i] for i in keep)
-        return Reference(
-            # its ids stay those of the whole split: predictions of it hold them all
-            replace(self.split, n_cases=self.split.n_cases - len(leaked), in_training=()),
-            self.landmark_set,
-            ids,
-            self.points[keep],
-            self.mm_per_unit[keep],
-            {case: self.cases[case] for case in ids},
-        )
-
-    def counts(self) -> dict[str, Any]:
-        """Return how many points have a reference, how many have none, and of how many cases each landmark has one."""
-        per_landmark = self.exists.sum(axis=0).tolist()
-        present = sum(per_landmark)
-        return {
-            "present": present,
-            "missing": self.exists.size - present,
-            "present_per_landmark": dict(zip(self.landmark_set.names, per_landmark, strict=True)),
-        }
-
-    @property
-    def exists(self) -> NDArray[np.bool_]:
-        """Which points have a reference, ``(case, landmark)``."""
-        return np.asarray(~np.isnan(self.points).any(axis=-1))
-
-
-def load_reference(split: str, data_dir: Path | str | None = None) -> Reference:
-    """Read the reference landmarks of a split that is on disk.
-
-    Raises
-    ------
-    UsageError
-        For an unknown split.
-    DataError
-        When it is not on disk, or has no reference landmarks.
-    """
-    opened = load_split(split, references=True, data_dir=data_dir)
-    cases = {case.id: case for case in opened}
-    if not cases:
-        raise DataError(f"no case of split '{split}' is on disk; see `dgmld-bench datasets`")
-    points = np.stack([case.landmarks for case in cases.values()])
-    scale = np.array([case.mm_per_unit for case in cases.values()])
-    return Reference(opened.split, opened.landmark_set, opened.ids, points, scale, cases)
 
 
 @dataclass(frozen=True)
@@ -394,7 +289,7 @@ def score_against(
     difference = np.abs(metrics.lengths(predicted, pairs) - metrics.lengths(reference.points, pairs))
     n_expected = int(reference.exists.sum()) * len(seeds)
     n_missing = n_expected - int((~np.isnan(errors_mm)).sum())
-    notes = _notes(reference, n_missing, n_expected, len(seeds))
+    notes = score_notes(reference, n_missing, n_expected, len(seeds))
     if renamed:
         written, case = next(iter(renamed.items()))
         number = "1 case is" if len(renamed) == 1 else f"{len(renamed)} cases are"
@@ -452,43 +347,6 @@ def _check_fit(reference: Reference, predictions: Predictions) -> None:
                 f"seed {run.seed}, split '{split}': {len(strange)} case ids are not of this split: {shown}. "
                 f"Expected ids like {', '.join(reference.ids[:3])}"
             )
-
-
-def split_notes(split: Split) -> list[str]:
-    """Return what must be said beside every number on a split."""
-    notes = []
-    if split.reference == "simulated":
-        notes.append("simulated: the images and their reference are generated; no conclusion about patients follows")
-    if split.reference == "mask-derived":
-        notes.append("mask-derived: the reference comes from the cerebellum label, not from an expert")
-    if split.in_training:
-        notes.append(
-            f"{len(split.in_training)} of the split's {split.n_cases} cases are training cases too (docs/audit.md)"
-        )
-    return notes
-
-
-def _notes(reference: Reference, n_missing: int, n_expected: int, n_seeds: int) -> tuple[str, ...]:
-    split = reference.split
-    notes = split_notes(split)
-    if n_missing:
-        notes.append(
-            f"incomplete: {n_missing} of {n_expected} points are not predicted; they count as misses in SDR and "
-            "are left out of the radial errors, which are therefore not comparable"
-        )
-    if len(reference.ids) < split.n_cases:
-        notes.append(f"partial: {len(reference.ids)} of the split's {split.n_cases} cases are on disk")
-    counts = reference.counts()
-    if counts["missing"]:
-        never = [name for name, n in counts["present_per_landmark"].items() if not n]
-        notes.append(
-            f"missing in the reference: {counts['missing']} of {reference.exists.size} points; a radial error is over "
-            "the cases that have the point" + (f", and the Average is without {', '.join(never)}" if never else "")
-        )
-    if n_seeds < N_SEEDS:
-        alone = ": the interval is of this training, and says nothing of another" if n_seeds == 1 else ""
-        notes.append(f"{n_seeds} of {N_SEEDS} seeds{alone}")
-    return tuple(notes)
 
 
 def _number(value: float) -> float | None:
