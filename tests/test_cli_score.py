@@ -241,6 +241,15 @@ def test_show_takes_bare_files_and_says_what_does_not_fit(perfect, brains, films
     assert [p.name for p in tmp_path.glob("a.*")] == ["a.png"]
 
 
+def test_what_the_predictions_call_a_case_is_printed_as_it_is(brains, tmp_path):
+    bare = tmp_path / "bare.json"
+    cases = load_split("lfc", references=True, data_dir=brains)
+    bare.write_text(json.dumps({f"[/b]/{case.id}.nii.gz": case.landmarks.tolist() for case in cases}))
+    result = program("score", bare, "--split", "lfc", "--data-dir", brains, "--allow-missing", COLUMNS="200")
+    said = f"matched: 3 cases are written otherwise in the predictions, as '[/b]/{cases.ids[0]}.nii.gz' for"
+    assert result.returncode == 0 and said in result.stdout, result.stderr
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read_is_at_fault(tmp_path):
     (tmp_path / "p.json").write_text("{}")

@@ -172,8 +172,8 @@ def _print(result: Score, console: Console) -> None:
     if result.notes:
         console.print()
     for note in result.notes:
-        mark, colon, text = note.partition(":")
-        console.print(f"[yellow]{mark}{colon}[/]{text}")
+        said = f":[/] {escape(note.said)}" if note.said else "[/]"
+        console.print(f"[yellow]{escape(note.about)}{said}")
     print_doubts(console, result)
 
 

@@ -48,6 +48,11 @@ class Reference:
         return f"Reference(split={self.split.name!r}, cases={len(self.ids)})"
 
     @cached_property
+    def known_ids(self) -> tuple[str, ...]:
+        """The ids of the split's cases, as far as they are known: those on disk, and those that it says it has."""
+        return tuple(dict.fromkeys((*(self.split.case_ids or ()), *self.ids)))
+
+    @cached_property
     def agreement(self) -> Agreement | None:
         """How far several annotators are apart; None where no two set a point."""
         return measure_agreement(self.cases.values())

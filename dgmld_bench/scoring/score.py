@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from dgmld_bench.geometry import to_world
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.scoring import metrics
 from dgmld_bench.scoring.errors_table import ErrorsTable
-from dgmld_bench.scoring.notes import score_notes
+from dgmld_bench.scoring.notes import Note, score_notes
 from dgmld_bench.scoring.predictions import Predictions, find_missing, read_predictions
 from dgmld_bench.scoring.readings import Doubt, find_doubts, parse_reading
 from dgmld_bench.scoring.reference import Reference, load_reference
@@ -65,7 +65,7 @@ class Score:
         Absolute differences of lengths; no biometrics in 2D.
     strict : bool
         SDR counts errors below the threshold only.
-    notes : tuple of str
+    notes : tuple of Note
         What a reader must know: incomplete, simulated, mask-derived.
     """
 
@@ -76,7 +76,7 @@ class Score:
     biometric_errors_mm: Array
     strict: bool
     complete: bool
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[Note, ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -251,20 +251,21 @@ def score(
     if not isinstance(predictions, Predictions) and not Path(predictions).exists():
         raise DataError(f"{predictions}: no such file")
     reference = load_reference(split, data_dir)
-    said: tuple[str, ...] = ()
+    said: tuple[Note, ...] = ()
     if without_leaked:
-        said = (f"without the {len(reference.split.in_training)} cases that are training cases too (docs/audit.md)",)
+        leaked = len(reference.split.in_training)
+        said = (Note(f"without the {leaked} cases that are training cases too (docs/audit.md)"),)
         reference = reference.without_leaked()
     if not isinstance(predictions, Predictions):
         predictions = read_predictions(predictions, reference.split, reference.landmark_set, space)
     if read_as is None:
         result = score_against(reference, predictions, strict=strict, allow_missing=allow_missing)
         return replace(result, notes=(*said, *result.notes))
-    predictions, _ = predictions.with_ids(split, dict.fromkeys((*(reference.split.case_ids or ()), *reference.ids)))
+    predictions, _ = predictions.with_ids(split, reference.known_ids)
     _check_fit(reference, predictions)
     read = parse_reading(read_as, reference.landmark_set).apply(predictions, split)
     result = score_against(reference, read, strict=strict, allow_missing=allow_missing)
-    return replace(result, notes=(f"read as {read_as}: not as the file says", *said, *result.notes))
+    return replace(result, notes=(Note(f"read as {read_as}", "not as the file says"), *said, *result.notes))
 
 
 def score_against(
@@ -272,9 +273,7 @@ def score_against(
 ) -> Score:
     """Score predictions against a reference that is already read; see :func:`score`."""
     split = reference.split.name
-    predictions, renamed = predictions.with_ids(
-        split, dict.fromkeys((*(reference.split.case_ids or ()), *reference.ids))
-    )
+    predictions, renamed = predictions.with_ids(split, reference.known_ids)
     _check_fit(reference, predictions)
     scored = [name for name, n in reference.counts()["present_per_landmark"].items() if n]
     missing = find_missing(predictions, split, reference.ids, scored)
@@ -293,9 +292,10 @@ def score_against(
     if renamed:
         written, case = next(iter(renamed.items()))
         number = "1 case is" if len(renamed) == 1 else f"{len(renamed)} cases are"
-        notes = (f"matched: {number} written otherwise in the predictions, as '{written[:40]}' for {case}", *notes)
+        matched = f"{number} written otherwise in the predictions, as '{written[:40]}' for {case}"
+        notes = (Note("matched", matched), *notes)
     if missing and not n_missing:
-        notes += ("incomplete: points are not predicted, though none that the reference has",)
+        notes += (Note("incomplete", "points are not predicted, though none that the reference has"),)
     complete = not missing and len(reference.ids) >= reference.split.n_cases
     names = reference.landmark_set.names
     errors = ErrorsTable(seeds, reference.ids, names, errors_mm, reference.sha256, reference.exists)
@@ -336,9 +336,9 @@ def _check_fit(reference: Reference, predictions: Predictions) -> None:
     if split not in predictions.splits:
         held = ", ".join(predictions.splits) or "none"
         raise DataError(f"the predictions hold nothing for split '{split}'; they hold: {held}")
-    known = set(reference.split.case_ids or ()) | set(reference.ids)
     if reference.split.case_ids is None and len(reference.ids) < reference.split.n_cases:
         return  # the rest of the split's ids are not known, so that none can be told to be wrong
+    known = set(reference.known_ids)
     for run in predictions.runs:
         strange = [c for c in run.predictions.get(split, {}) if c not in known]
         if strange:
