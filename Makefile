@@ -60,7 +60,11 @@ sbom: $(STAMP) $(TOOLS)/uv  ## what is installed, as CycloneDX, in build/sbom.js
 	$(TOOLS)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o build/sbom.json $(BIN)/python
 
 audit-packages: $(TOOLS)/uv  ## which versions of constraints.txt have a known vulnerability; needs the network
-	$(TOOLS)/pip-audit --disable-pip --no-deps --requirement constraints.txt
+	@mkdir -p build; $(TOOLS)/pip-audit --strict --progress-spinner off --disable-pip --no-deps \
+	  --requirement constraints.txt > build/audit.txt 2> build/audit.log \
+	&& echo "no package of constraints.txt has a known vulnerability" \
+	|| { if test -s build/audit.txt; then cat build/audit.txt; \
+	     else echo "nothing is known: the database does not answer for every package: $$(tail -n 1 build/audit.log)"; fi >&2; exit 1; }
 
 hashes: $(TOOLS)/uv  ## the packages that workflows install, with hashes, from constraints.txt
 	echo 'hatchling' | $(TOOLS)/uv pip compile --quiet --generate-hashes --no-header --no-annotate \

@@ -9,12 +9,14 @@ collected into one ``predictions.json``, by the same command with all seeds.
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -264,10 +266,11 @@ def run_on_slurm(cells: Sequence[Cell], folder: Path, resources: dict[str, Any])
     Raises
     ------
     UsageError
-        When submitit is not installed, or there is no Slurm on this machine.
+        When submitit is not installed, there is no Slurm on this machine, or it refuses a job as it is asked for.
     """
     try:
         from submitit import SlurmExecutor
+        from submitit.core.utils import FailedJobError
         from submitit.slurm.slurm import SlurmJob
     except ImportError:
         raise UsageError("--slurm needs submitit: pip install submitit") from None
@@ -282,7 +285,13 @@ def run_on_slurm(cells: Sequence[Cell], folder: Path, resources: dict[str, Any])
         command = shlex.join(cell.arguments)
         job = SlurmJob[None](folder, known[command]) if command in known else None
         if job is None or job.done(force_check=True):
-            job = executor.submit(Run(cell.arguments))
+            try:
+                with redirect_stderr(io.StringIO()):  # what sbatch says is said once, below
+                    job = executor.submit(Run(cell.arguments))
+            except FailedJobError as error:  # sbatch's own words: a resource, partition or limit that the cluster lacks
+                asked = " ".join(f"--{name.replace('_', '-')}={value}" for name, value in resources.items())
+                said = " ".join(str(error).split()) + " (sinfo -o '%P %G %c %m %l' says what it has)"
+                raise UsageError(f"--slurm: the cluster takes no job with {asked}: {said}") from None
         jobs[cell] = job
         known[command] = job.job_id
         write_json(book, known)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+#: What the node has one of, as ``--gres`` names it: no card, but what Slurm counts and hands out as one.
+CARD = "gpu:toy:1"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
 
 
@@ -63,26 +65,28 @@ SelectTypeParameters=CR_Core
 ReturnToService=2
 JobRequeue=1
 MpiDefault=none
-NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory=2000 State=UNKNOWN
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory=3000 Gres={CARD} State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=60 State=UP
 """)
+    (folder / "gres.conf").write_text(f"AutoDetect=off\nNodeName={host} Name=gpu Type=toy File=/dev/null\n")
     as_munge = ["setpriv", f"--reuid={munge.pw_uid}", f"--regid={munge.pw_gid}", "--clear-groups"]
     own = [f"--key-file={key}", f"--socket={sock}", f"--pid-file={key.parent / 'pid'}"]
     own += [f"--log-file={key.parent / 'log'}", f"--seed-file={key.parent / 'seed'}"]
     before = os.environ.get("SLURM_CONF")
     os.environ["SLURM_CONF"] = str(conf)
+    daemons: list[subprocess.Popen[bytes]] = []
     with ExitStack() as stack:
         for command in (
             [*as_munge, "munged", "--foreground", *own],
             ["slurmctld", "-D", "-f", str(conf)],
             ["slurmd", "-D", "-f", str(conf)],
         ):
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            stack.callback(process.wait, 20)
-            stack.callback(process.terminate)
+            daemons.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            stack.callback(_stop, daemons[-1])
             time.sleep(0.5)
         try:
-            _wait_until_idle(folder)
+            _wait_until_idle(folder, daemons)
             yield
         finally:
             subprocess.run(["scancel", "--user=root"], check=False, capture_output=True)
@@ -92,14 +96,31 @@ PartitionName=all Nodes={host} Default=YES MaxTime=60 State=UP
                 os.environ["SLURM_CONF"] = before
 
 
-def _wait_until_idle(folder: Path) -> None:
-    for _ in range(60):
-        shown = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True, check=False)
-        if shown.stdout.strip() == "idle":
+def shown(job: str) -> dict[str, str]:
+    """Return what the cluster says of a job, also some minutes after its end."""
+    command = ["scontrol", "show", "job", "--oneliner", job]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return dict(entry.split("=", 1) for entry in said.split() if "=" in entry)
+
+
+def _wait_until_idle(folder: Path, daemons: list[subprocess.Popen[bytes]]) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end and all(d.poll() is None for d in daemons):
+        said = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True, check=False)
+        if said.stdout.strip() == "idle":
             return
         time.sleep(0.5)
     logs = "\n".join(p.read_text()[-1500:] for p in folder.rglob("*log"))
-    raise RuntimeError(f"Slurm did not come up: {shown.stdout}{shown.stderr}\n{logs}")
+    raise RuntimeError(f"Slurm did not come up\n{logs}")
+
+
+def _stop(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.terminate()
+    try:
+        daemon.wait(20)
+    except subprocess.TimeoutExpired:  # slurmd waits long for a controller that is not there
+        daemon.kill()
+        daemon.wait()
 
 
 def _free_port() -> int:

@@ -113,23 +113,45 @@ def test_a_cluster_is_asked_for_what_gres_says(monkeypatch, tmp_path):
     assert run_script(monkeypatch, sweep, *grid, "--devices", "0") == 2
 
 
+def test_what_a_cluster_refuses_is_said_in_its_words(monkeypatch, capsys, tmp_path):
+    pytest.importorskip("submitit")
+    for name in ("srun", "sbatch"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\necho 'sbatch: error: invalid partition: x' >&2\necho 'sbatch: no' >&2\nexit 1\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    grid = ["--track", "dgmld", "--methods", "baseline", "--seeds", "0", "--slurm", "--partition", "x"]
+    assert run_script(monkeypatch, sweep, *grid, "--out", tmp_path / "runs") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: --slurm: the cluster takes no job with --time=240 --cpus-per-task=4 --mem=16GB ")
+    assert " --partition=x: sbatch: error: invalid partition: x sbatch: no (sinfo " in said and said.count("\n") == 1
+
+
 @pytest.mark.heavy
 @pytest.mark.skipif(bool(slurm.why_not()), reason=slurm.why_not())
 def test_jobs_on_slurm_give_the_predictions_of_a_local_run(monkeypatch, capfd, tmp_path, brains):
     pytest.importorskip("submitit")
     grid = ["--track", "dgmld", "--preset", "smoke", "--methods", "baseline", "--seeds", "0,1", "--data-dir", brains]
-    cluster = ["--slurm", "--gpus", 0, "--cpus", 1, "--memory-gb", 1, "--minutes", 10]
+    cluster = ["--slurm", "--cpus", 1, "--memory-gb", 1, "--minutes", 10, "--gres"]
     here, there = tmp_path / "here", tmp_path / "there"
     assert run_script(monkeypatch, sweep, *grid, "--out", here) == 0
     (tmp_path / "slurm").mkdir()
     with slurm.running(tmp_path / "slurm"):
-        assert run_script(monkeypatch, sweep, *grid, *cluster, "--out", there) == 0
+        capfd.readouterr()
+        for absent in ("gpu:toy:2", "gpu:h100:1", "tpu:1"):
+            assert run_script(monkeypatch, sweep, *grid, *cluster, absent, "--out", there) == 2
+            said = capfd.readouterr().err
+            assert f" --gres={absent}: sbatch: error: " in said and said.count("\n") == 1
+        assert run_script(monkeypatch, sweep, *grid, *cluster, slurm.CARD, "--out", there) == 0
         book = json.loads((there / "dgmld" / "jobs" / "jobs.json").read_text())
+        first, second = sorted(map(slurm.shown, book.values()), key=lambda job: job["StartTime"])
+        assert first["TresPerNode"] == second["TresPerNode"] == f"gres:{slurm.CARD}"
+        assert first["EndTime"] <= second["StartTime"]  # room for both, and one card
         (there / "dgmld" / "baseline-unet-smoke" / "settings.json").unlink()  # another sweep's results, say
         broken = json.loads((here / "dgmld" / "baseline-unet-smoke" / "settings.json").read_text()) | {"track": "open"}
         (there / "dgmld" / "baseline-unet-smoke" / "settings.json").write_text(json.dumps(broken))
         capfd.readouterr()
-        assert run_script(monkeypatch, sweep, *grid, *cluster, "--out", there) == 1
+        assert run_script(monkeypatch, sweep, *grid, *cluster, slurm.CARD, "--out", there) == 1
     assert "seed 1: failed, see" in capfd.readouterr().err
     again = json.loads((there / "dgmld" / "jobs" / "jobs.json").read_text())
     assert len(set(book.values())) == 2 and all("--preset smoke" in command for command in book)

@@ -99,3 +99,28 @@ def test_only_the_job_after_the_merge_writes():
     assert workflow["jobs"]["build"]["permissions"] == {"contents": "write"}
     for step in [*steps(workflow), *steps(read("submission.yml"))]:
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step.get("uses", "actions/x@" + "0" * 40))
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize(
+    ("found", "complaint", "code", "said"),
+    [
+        ("", "", 0, "no package of constraints.txt has a known vulnerability"),
+        ("torch 1 CVE-1\n", "Found 1 known vulnerability", 1, "torch 1 CVE-1"),
+        ("", "Traceback:\nConnectionError: x", 1, "nothing is known: the database does not answer for every package: "),
+    ],
+)
+def test_an_audit_that_was_none_is_no_all_clear(tmp_path, found, complaint, code, said):
+    """pip-audit itself ends well where it could ask about no package at all, and breaks off without a network."""
+    program = tmp_path / "pip-audit"
+    program.write_text(f"""#!/bin/sh
+case "$*" in *--strict*) ;; *) exit 0 ;; esac
+printf '{found}'; printf '{complaint}' >&2; exit {code}
+""")
+    program.chmod(0o755)
+    (tmp_path / "uv").touch()
+    command = ["make", "-s", "-C", FOLDER.parents[1], "audit-packages", f"TOOLS={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode != 0) == bool(code)
+    shown = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("make")]
+    assert len(shown) == 1 and shown[0].startswith(said)
