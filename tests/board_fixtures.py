@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from dgmld_bench.leaderboard.model import Board, Rank, Row, SplitBoard, Submission, TrackBoard, Value
+from dgmld_bench.scoring.directions import direction_names
+from dgmld_bench.scoring.groups import ByGroup, GroupErrors, GroupTest
 from dgmld_bench.scoring.metrics import mean_over_cases, mean_radial_error, success_rates
+from dgmld_bench.scoring.parts import errors_without_offset
+from dgmld_bench.scoring.parts_table import parts_table
 from dgmld_bench.scoring.ranking import rank_methods
 from dgmld_bench.scoring.statistics import average_interval, training_spread
 from dgmld_bench.splits import get_split, get_track
@@ -103,6 +107,44 @@ def _split(name: str, place: int, submissions: Sequence[Submission]) -> SplitBoa
                 fields = (int(a[j]) for a in (ranking.rank, ranking.low, ranking.high, ranking.group))
                 rows[k] = replace(rows[k], rank=Rank(*fields))
     return SplitBoard(split, (*rows, *_others(split.n_cases, landmarks)), spread)
+
+
+def taken_apart(the_board: Board) -> Board:
+    """Return a board whose rows know the parts of their errors, and those of two groups of cases.
+
+    Errors point in directions of chance, and each landmark's twice as often to its positive side.
+    """
+    tracks = [
+        replace(track, splits=tuple(replace(s, rows=tuple(map(_apart(track), s.rows))) for s in track.splits))
+        for track in the_board.tracks
+    ]
+    return replace(the_board, tracks=tuple(tracks))
+
+
+def _apart(track: TrackBoard) -> Callable[[Row], Row]:
+    landmarks = track.track.landmarks
+
+    def apart(row: Row) -> Row:
+        if row.errors_mm is None:
+            return row
+        errors = np.asarray(row.errors_mm)
+        rng = np.random.default_rng(len(row.id))
+        towards = rng.normal(0.5, 1.0, (*errors.shape, landmarks.dimension))
+        differences = errors[..., None] * towards / np.linalg.norm(towards, axis=-1, keepdims=True)
+        parts = parts_table(differences, errors_without_offset(differences), direction_names(landmarks))
+        return replace(row, parts=parts, groups=(_groups(errors),))
+
+    return apart
+
+
+def _groups(errors: np.ndarray) -> ByGroup:
+    half = errors.shape[1] // 2
+    halves = (("GE Voluson, a name that is long", errors[:, :half]), ("Siemens", errors[:, half:]))
+    groups = [
+        GroupErrors(name, e.shape[1], tuple(map(float, mean_radial_error(e))), average_interval(e))
+        for name, e in halves
+    ]
+    return ByGroup("centre", tuple(groups), 1, GroupTest(0.04, errors.shape[1], 2))
 
 
 def measured(entry: Submission, errors: np.ndarray, biometrics: bool = True) -> Row:

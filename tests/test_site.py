@@ -45,6 +45,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site whose pages show everything that a page can: parts of errors and groups of cases, too."""
+    folder = tmp_path_factory.mktemp("whole") / "site"
+    site.build_site(board_fixtures.taken_apart(board_fixtures.board(12, tracks=("dgmld", "ceph"))), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile") / "site"
     site.build_site(board_fixtures.board(24, names=board_fixtures.HOSTILE), folder)
@@ -118,7 +126,7 @@ def test_where_to_get_the_data_of_every_split(small: Path) -> None:
 
 
 def test_page_weight_with_200_submissions(tmp_path: Path) -> None:
-    site.build_site(board_fixtures.board(200), tmp_path / "site")
+    site.build_site(board_fixtures.taken_apart(board_fixtures.board(200)), tmp_path / "site")
     sizes = {name: len(data) for name, data in read_tree(tmp_path / "site").items()}
     assert sum(name.endswith(".html") for name in sizes) == 1 + 2 + 1 + 2 * 2 + 200
     assert len([name for name in sizes if name.startswith("figures/")]) == 2 * 2
@@ -293,6 +301,17 @@ def test_rank_plot_draws_each_interval_and_group() -> None:
     svg = plots.rank_intervals("k", "title", bars)
     assert len(elements(svg, "range")) == len(elements(svg, "dot")) == 3
     assert [e.text for e in elements(svg, "group")] == ["1", "1", "2"]
+
+
+def test_a_mark_beyond_its_scale_is_an_arrow_to_its_side() -> None:
+    def drawn(mean: float, interval: tuple[float, float] | None = None) -> tuple[int, list[str]]:
+        root = ElementTree.fromstring(str(plots.interval_cell(mean, interval, (1.0, 3.0))))
+        return len(list(root.iter("circle"))), [p.get("d", "") for p in root.iter("path")]
+
+    assert drawn(2.0) == (1, [])
+    assert drawn(9.0) == (0, ["M72 3L77 7L72 11"])
+    assert drawn(0.5) == (0, ["M8 3L3 7L8 11"])
+    assert drawn(float("nan")) == (0, [])
 
 
 def test_histogram_says_what_it_leaves_out() -> None:
@@ -522,6 +541,38 @@ def test_comparison_says_what_the_errors_say(desktop: Visit, small: Path) -> Non
     assert "They are ranked apart: A was selected by target-val, B by source-val." in verdict.inner_text()
 
 
+def test_comparison_says_which_part_the_difference_is(desktop: Visit, whole: Path, small: Path) -> None:
+    from dgmld_bench.scoring.parts_table import PARTS
+
+    board = board_fixtures.taken_apart(board_fixtures.board(12, tracks=("dgmld", "ceph")))
+    rows = {row.id: row for row in board.tracks[0].splits[1].rows}
+    a, b = (rows[name].parts for name in ("bapdg-unet", "baseline-unet"))
+    assert a is not None and b is not None
+    apart = a.squared_mm2 - b.squared_mm2
+    page = desktop.open(whole / "compare/feta.html", "#a=bapdg-unet&b=baseline-unet")
+
+    def said(value: float) -> str:
+        return f"{value:+.2f}".replace("-", "−")
+
+    lines = [row.inner_text().split("\t") for row in page.locator(".made tbody tr").all()]
+    assert [line[0] for line in lines] == [*(f"{part}, mm²" for part in PARTS), "all, mm²", "MRE without offset, mm"]
+    assert [line[3] for line in lines[:3]] == [said(v) for v in apart]
+    assert lines[3][1:] == [f"{a.squared_mm2.sum():.2f}", f"{b.squared_mm2.sum():.2f}", said(apart.sum())]
+    rest = [float(p.mre_without_offset_mm.mean()) for p in (a, b)]
+    assert lines[4][1:3] == [f"{v:.2f}" for v in rest]
+    most = int(np.abs(apart).argmax())
+    assert page.locator(".made tr.best th").inner_text() == f"{PARTS[most]}, mm²"
+    landmark = a.by_landmark_mm2[2] - b.by_landmark_mm2[2]
+    most = int(np.abs(landmark).argmax())
+    cells = page.locator(".comparison tbody").first.locator("tr").nth(3).locator("td")
+    assert cells.last.inner_text() == f"{PARTS[most]} {said(landmark[most])}"
+    page.get_by_label("Method A").select_option(label="Baseline · unet")  # with itself
+    assert not page.locator(".made").is_visible() and not page.locator(".mostly").is_visible()
+    page = desktop.open(small / "compare/feta.html")  # a board that does not know it
+    assert not page.locator(".made").is_visible() and not page.locator(".mostly").is_visible()
+    assert page.locator(".comparison tbody tr").nth(1).locator("td").count() == 3
+
+
 def test_dark_by_system_and_by_hand(browser: Any, small: Path) -> None:
     def paper(page: Any) -> str:
         return str(page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
@@ -545,7 +596,17 @@ PAGES = (
     "splits/feta.html",
     "compare/feta.html",
     "submissions/dgmld/bapdg-unet.html",
+    "splits/isbi.html",
+    "compare/isbi.html",
+    "submissions/ceph/bapdg-unet.html",
 )
+
+HEADINGS = {
+    "splits": ("What the errors are made of", "By group of cases"),
+    "compare": ("What the difference is made of",),
+    "submissions": ("What the errors are made of",),
+}
+"""What pages show of a board that knows everything."""
 
 
 def test_no_column_that_decides_is_cut_off_on_a_tablet(browser: Any, small: Path) -> None:
@@ -562,12 +623,12 @@ def test_no_column_that_decides_is_cut_off_on_a_tablet(browser: Any, small: Path
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_phone(browser: Any, small: Path, name: str) -> None:
+def test_phone(browser: Any, whole: Path, name: str) -> None:
     with visit(browser, size=PHONE) as opened:
-        page = opened.open(small / name)
+        page = opened.open(whole / name)
         assert opened.body_overflow() == 0
         if name.startswith("splits"):
-            page.locator(".scroll").evaluate("box => { box.scrollLeft = 300; }")
+            page.locator(".scroll").first.evaluate("box => { box.scrollLeft = 300; }")
             first = page.locator("tbody th.sticky").first.bounding_box()
             assert 0 <= first["x"] < 40
         opened.calm()
@@ -611,11 +672,13 @@ def test_hostile_text_neither_runs_nor_breaks_the_page(browser: Any, hostile: Pa
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light-desktop", "dark-phone"])
-def test_accessibility(browser: Any, small: Path, tmp_path_factory: pytest.TempPathFactory, dark: bool) -> None:
+def test_accessibility(browser: Any, whole: Path, tmp_path_factory: pytest.TempPathFactory, dark: bool) -> None:
     source = axe_source(tmp_path_factory.getbasetemp())
     with visit(browser, size=PHONE if dark else DESKTOP, dark=dark) as opened:
         for name in PAGES:
-            page = opened.open(small / name)
+            page = opened.open(whole / name)
+            shown = page.locator("main").inner_text()
+            assert all(heading in shown for heading in HEADINGS.get(name.split("/")[0], ())), name
             page.evaluate(source)  # the page's own policy refuses a script element
             result = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
             assert "color-contrast" in {rule["id"] for rule in result["passes"]}

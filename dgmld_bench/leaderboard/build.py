@@ -58,6 +58,9 @@ Faults = dict[Key, str]
 #: The submission that is the floor; what strangers call so has another name.
 MEAN_SHAPE = "meanshape-none"
 
+#: Rankings of fewer methods are not compared: of two, tau is 1 or −1 by chance.
+_AGREEING = 4
+
 
 def verify(
     root: Path, entries: Sequence[Entry], data_dir: Path | None, progress: Progress | None = None
@@ -356,6 +359,8 @@ def _agreement(splits: Sequence[SplitBoard]) -> tuple[tuple[str, str, str, float
                     for s in (a, b)
                 ]
                 common = sorted(averages[0].keys() & averages[1].keys())
+                if len(common) < _AGREEING:
+                    continue
                 tau = rank_agreement([averages[0][k] for k in common], [averages[1][k] for k in common])
                 if tau is not None and not np.isnan(tau):
                     found.append((a.split.name, b.split.name, protocol, tau))

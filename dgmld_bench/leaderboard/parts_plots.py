@@ -60,17 +60,17 @@ class Offsets:
 
 def parts_bars(key: str, title: str, bars: Sequence[PartsBar]) -> Markup:
     """Draw what the squared error of each method is made of, with its MRE and what is left of it without offsets."""
-    step, top, left, right = 22.0, 2.0, 190.0, WIDTH - 92
+    step, top, left, right = 22.0, 2.0, 214.0, WIDTH - 118
     per_percent = (right - left) / 100
     parts: list[Markup] = []
     for i, bar in enumerate(bars):
         middle, x = top + step * (i + 0.5), left
-        parts.append(text(left - 10, middle + 4, clean(bar.name, 22), "tick end name rankname"))
+        parts.append(text(left - 10, middle + 4, clean(bar.name, 27), "tick end name rankname"))
         for part, share in zip(PARTS, bar.shares_percent, strict=True):
             width = share * per_percent
             parts.append(rect(f"part {part}", x, middle - 7, width, 14, f"{clean(bar.name, 80)}: {share:.0f} % {part}"))
             x += width
-        parts.append(text(WIDTH - 54, middle + 4, f"{bar.mre_mm:.2f}", "tick end value"))
+        parts.append(text(WIDTH - 62, middle + 4, f"{bar.mre_mm:.2f}", "tick end value"))
         parts.append(text(WIDTH - 4, middle + 4, f"{bar.without_offset_mm:.2f}", "tick end value"))
     said = "; ".join(
         f"{clean(b.name, 40)} " + ", ".join(f"{s:.0f} % {p}" for s, p in zip(b.shares_percent, PARTS, strict=True))

@@ -157,6 +157,26 @@ def split_parts(
     return SplitParts(drawn_bars, len(bars) > _TALL, plot, len(single), marks)
 
 
+def compared_parts(rows: Sequence[Row]) -> list[list[list[int] | None] | None]:
+    """Return what the page of two methods knows of each row's parts, as :func:`parts_difference` compares them.
+
+    Of each landmark: what offset, spread and misses add to its squared error, in thousandths of a square millimetre,
+    and its MRE without offset in micrometres; None for a landmark or a row of which it is not known. A row that lacks
+    points which others have is not known: its parts are of other points.
+    """
+    absent = [np.isnan(np.asarray(row.errors_mm)) for row in rows]
+    common = np.all([one.all(axis=0) for one in absent], axis=0) if absent else None  # the reference has none there
+    found: list[list[list[int] | None] | None] = []
+    for row, one in zip(rows, absent, strict=True):
+        parts = row.parts
+        if parts is None or (one != common).any():
+            found.append(None)
+            continue
+        values = np.column_stack([parts.by_landmark_mm2, over_seeds(parts.without_offset_mm)])
+        found.append([[round(1000 * v) for v in line] if not np.isnan(line).any() else None for line in values])
+    return found
+
+
 def _promise(row: Row, validation: SplitBoard | None) -> str:
     """Return what radii from the validation split hold of the points here; empty where there are none."""
     rows = () if validation is None else validation.rows

@@ -318,7 +318,7 @@ def gap_lines(key: str, groups: Sequence[tuple[str, Sequence[tuple[str, float | 
 
 
 def interval_cell(mean: float, interval: tuple[float, float] | None, limits: tuple[float, float]) -> Markup:
-    """Draw a value and its interval as a mark for a table cell; what lies outside ``limits`` is left out.
+    """Draw a value and its interval as a mark for a table cell; a value outside ``limits`` is an arrow to its side.
 
     The mark is hidden from screen readers: the cell holds the numbers.
     """
@@ -328,4 +328,8 @@ def interval_cell(mean: float, interval: tuple[float, float] | None, limits: tup
         parts += line("range", x(max(interval[0], limits[0])), 7, x(min(interval[1], limits[1])), 7)
     if limits[0] <= mean <= limits[1]:
         parts += Markup('<circle class="dot" cx="{}" cy="7" r="2.5"/>').format(number(x(mean)))
+    elif not np.isnan(mean):
+        parts += Markup('<path class="range" d="{}"/>').format(
+            "M72 3L77 7L72 11" if mean > limits[1] else "M8 3L3 7L8 11"
+        )
     return Markup('<svg class="spark" viewBox="0 0 80 14" aria-hidden="true" focusable="false">{}</svg>').format(parts)

@@ -28,9 +28,17 @@ from dgmld_bench.leaderboard.model import (
     Value,
 )
 from dgmld_bench.leaderboard.overview import Overview
-from dgmld_bench.leaderboard.parts_view import Definitions, MethodParts, SplitParts, method_parts, split_parts
+from dgmld_bench.leaderboard.parts_view import (
+    Definitions,
+    MethodParts,
+    SplitParts,
+    compared_parts,
+    method_parts,
+    split_parts,
+)
 from dgmld_bench.leaderboard.project import BIBTEX
 from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
+from dgmld_bench.scoring.parts import MISS_FLOOR_MM, MISS_SIGMAS
 from dgmld_bench.scoring.statistics import case_means, pairwise
 from dgmld_bench.sources import all_sources
 from dgmld_bench.text import clean, duration, web_link
@@ -293,12 +301,13 @@ class SplitView:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the comparison page shows: mean errors per case and differences between methods, in micrometres.
+        """What the comparison page shows: mean errors per case, in micrometres, parts of errors, and differences.
 
         Of each method and those before it: the difference, half the width of its interval, and whether it is sure.
         """
         errors = [np.asarray(row.errors_mm) for row in self.comparable]
         difference, half_width, is_sure = pairwise(errors, self._spread)
+        parts = compared_parts(self.comparable)
         return {
             "landmarks": list(self.landmarks),
             "cases": [clean(case, 40) for case in (self.comparable[0].cases if self.comparable else ())],
@@ -315,8 +324,9 @@ class SplitView:
                     "once": len(np.asarray(row.errors_mm)) == 1,
                     "cases": [_micrometres(v) for v in case_means(np.asarray(row.errors_mm))],
                     "landmarks": [None if v is None else round(v.mean, 6) for v in row.landmarks],
+                    "parts": parts[i],
                 }
-                for row in self.comparable
+                for i, row in enumerate(self.comparable)
             ],
         }
 
@@ -389,8 +399,20 @@ class Views:
         sources = [source for source in all_sources() if source.gives]
         rules = list(IMPLAUSIBLE.values())
         shown = {split.name for track in self.tracks for split in track.splits}
-        yield "index.html", "index.html", {}
-        yield "about.html", "about.html", {"bibtex": BIBTEX, "sources": sources, "shown": shown, "implausible": rules}
+        waiting = [split for track in self.tracks for split in track.splits if not split.comparable]
+        yield "index.html", "index.html", {"waiting": waiting}
+        yield (
+            "about.html",
+            "about.html",
+            {
+                "bibtex": BIBTEX,
+                "sources": sources,
+                "shown": shown,
+                "implausible": rules,
+                "miss_sigmas": MISS_SIGMAS,
+                "miss_floor_mm": MISS_FLOOR_MM,
+            },
+        )
         yield "docs.html", "docs/index.html", {}
         for track in self.tracks:
             if track.has_paper_page:

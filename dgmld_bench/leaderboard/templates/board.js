@@ -9,8 +9,8 @@ const make = (tag, attributes = {}, ...children) => {
   node.append(...children);
   return node;
 };
-const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
-const signed = (value) => (value > 0 ? "+" : "") + fixed(value);
+const fixed = (value, digits = 2) => value.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−"); // no −0.00
+const signed = (value) => (/^[0.]*$/.test(fixed(value)) || value < 0 ? "" : "+") + fixed(value);
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function theme() {
@@ -163,10 +163,30 @@ function scatter(pairs, a, b, told) {
   return svg;
 }
 
+// Which part of two methods' errors their difference is, over the landmarks of which both know it. Returns the part that
+// differs most, of all landmarks and of each; nothing where it is not known.
+function parts(root, a, b, landmarks) {
+  const names = ["offset", "spread", "misses"];
+  const told = [...Array(landmarks).keys()].filter((k) => a.parts?.[k] && b.parts?.[k]);
+  root.hidden = !told.length || a === b;
+  if (root.hidden) return [];
+  const sides = [a, b].map((row) => [0, 1, 2, 3].map((part) => mean(told.map((k) => row.parts[k][part])) / 1000));
+  const most = (differences) => differences.reduce((best, d, i) => (Math.abs(d) > Math.abs(differences[best]) ? i : best), 0);
+  const said = (differences) => `${names[most(differences)]} ${signed(differences[most(differences)])}`;
+  const apart = (k) => names.map((_, part) => (a.parts[k][part] - b.parts[k][part]) / 1000);
+  const whole = names.map((_, part) => sides[0][part] - sides[1][part]);
+  const sum = (side) => side[0] + side[1] + side[2];
+  const lines = [...names.map((name, part) => [`${name}, mm²`, ...sides.map((side) => side[part])]),
+    ["all, mm²", ...sides.map(sum)], ["MRE without offset, mm", ...sides.map((side) => side[3])]];
+  root.querySelector("tbody").replaceChildren(...lines.map(([name, u, v], i) => make("tr", i === most(whole) ? { class: "best" } : {},
+    make("th", { scope: "row" }, name), make("td", {}, fixed(u)), make("td", {}, fixed(v)), make("td", {}, signed(u - v)))));
+  return [said(whole), ...[...Array(landmarks).keys()].map((k) => (told.includes(k) ? said(apart(k)) : "–"))];
+}
+
 function comparison(root) {
   const data = JSON.parse(document.getElementById("cases").textContent);
   const selects = all("select", root);
-  const [verdict, figure, body, told, apart] = [".verdict", ".pairs", "tbody", ".point", ".apart"].map((s) => root.querySelector(s));
+  const [verdict, figure, body, told, apart, made] = [".verdict", ".pairs", "tbody", ".point", ".apart", ".made"].map((s) => root.querySelector(s));
   const asked = told.textContent;
   for (const select of selects) data.rows.forEach((row, i) => select.append(make("option", { value: i }, row.name)));
   const wanted = new URLSearchParams(location.hash.slice(1));
@@ -179,28 +199,31 @@ function comparison(root) {
     const [a, b] = places.map((i) => data.rows[i]);
     const [between, half, sure] = a === b ? [0, 0, 0] : data.pairs[Math.max(...places)][Math.min(...places)];
     const present = a.cases.map((_, i) => i).filter((i) => a.cases[i] !== null && b.cases[i] !== null);
-    if (between === null || !present.length) { verdict.textContent = "These two have no case in common."; figure.replaceChildren(); body.replaceChildren(); apart.textContent = ""; return; }
+    if (between === null || !present.length) { verdict.textContent = "These two have no case in common."; figure.replaceChildren(); body.replaceChildren(); apart.textContent = ""; made.hidden = true; return; }
     const pairs = present.map((i) => [a.cases[i] / 1000, b.cases[i] / 1000, data.cases[i] ? `Case ${data.cases[i]}` : "A case"]);
     const differences = pairs.map(([u, v]) => u - v);
     const difference = (places[0] < places[1] ? -between : between) / 1000; // kept as the later row minus the earlier
     const [low, high] = [difference - half / 1000, difference + half / 1000];
     const wins = differences.filter((d) => d < 0).length, ties = differences.filter((d) => d === 0).length;
     const [first, second] = difference <= 0 ? [a, b] : [b, a];
-    const alone = a.once || b.once ? " Of one training nothing is sure: the interval is of these trainings." : "";
+    const alone = a.once || b.once;
     const apartBy = a.selection && b.selection && a.selection !== b.selection
       ? ` They are ranked apart: A was selected by ${a.selection}, B by ${b.selection}.` : "";
     verdict.replaceChildren(...(!sure
-      ? ["The data do not separate ", link(a), " from ", link(b), ": "]
+      ? [alone ? "One training says nothing of the next, so neither is surely better, " : "The data do not separate ", link(a), alone ? " or " : " from ", link(b), ": "]
       : [link(first), " has the smaller error than ", link(second), ": "]),
-    `A − B is ${signed(difference)} mm (${half === null ? "no interval" : `95 % interval ${signed(low)} to ${signed(high)}`}); A is better in ${wins} of ${pairs.length} cases${ties ? `, equal in ${ties}` : ""}.${alone}${apartBy}`);
+    `A − B is ${signed(difference)} mm (${half === null ? "no interval" : `95 % interval ${signed(low)} to ${signed(high)}`}); A is better in ${wins} of ${pairs.length} cases${ties ? `, equal in ${ties}` : ""}.${alone ? " The interval is of these trainings alone." : ""}${apartBy}`);
     told.textContent = asked;
     figure.replaceChildren(scatter(pairs, a, b, told));
     const most = data.cases.length && a !== b ? [...present.keys()].sort((i, j) => Math.abs(differences[j]) - Math.abs(differences[i])).slice(0, 5) : [];
     apart.textContent = most.length ? `Farthest apart, A − B in mm: ${most.map((i) => `${pairs[i][2].replace("Case ", "")} (${signed(differences[i])})`).join(", ")}.` : "";
+    const mostly = parts(made, a, b, data.landmarks.length);
+    root.querySelector(".mostly").hidden = !mostly.length;
     const lines = [["All landmarks", mean(pairs.map((p) => p[0])), mean(pairs.map((p) => p[1]))],
-      ...data.landmarks.map((name, k) => [name, ...[a, b].map((row) => row.landmarks[k])])];
-    body.replaceChildren(...lines.filter(([, u, v]) => u !== null && v !== null).map(([name, u, v]) => make("tr", {}, make("th", { scope: "row" }, name),
-      make("td", u < v ? { class: "best" } : {}, fixed(u)), make("td", v < u ? { class: "best" } : {}, fixed(v)), make("td", {}, signed(u - v)))));
+      ...data.landmarks.map((name, k) => [name, ...[a, b].map((row) => row.landmarks[k])])].map((line, i) => [...line, mostly[i]]);
+    body.replaceChildren(...lines.filter(([, u, v]) => u !== null && v !== null).map(([name, u, v, most]) => make("tr", {}, make("th", { scope: "row" }, name),
+      make("td", u < v ? { class: "best" } : {}, fixed(u)), make("td", v < u ? { class: "best" } : {}, fixed(v)), make("td", {}, signed(u - v)),
+      ...(mostly.length ? [make("td", {}, most)] : []))));
     try { history.replaceState(null, "", `#a=${encodeURIComponent(a.key)}&b=${encodeURIComponent(b.key)}`); } catch { /* file:// */ }
   };
   for (const select of selects) select.addEventListener("change", show);
