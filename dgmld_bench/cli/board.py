@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, file_argument
 from dgmld_bench.terminal import echo, make_console, progress_bars
-
-if TYPE_CHECKING:
-    pass
 
 Root = Annotated[
     Path, typer.Option("--root", help="The repository: the folder that holds submissions/ and leaderboard/.")
@@ -202,8 +199,9 @@ def submit(
 
 def _check_root(root: Path) -> None:
     from dgmld_bench.errors import UsageError
+    from dgmld_bench.leaderboard.project import is_repository
 
-    if not (root / "leaderboard" / "reported.csv").is_file():
+    if not is_repository(root):
         raise UsageError(
             f"{root.resolve()} is not a checkout of the benchmark (no leaderboard/reported.csv); "
             "run this in its root, or name it with --root"

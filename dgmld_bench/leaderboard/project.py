@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from dgmld_bench.leaderboard.reported import FILE as REPORTED
 from dgmld_bench.text import web_link
 
 CITATION = "CITATION.cff"
@@ -15,6 +16,11 @@ BIBTEX = """@inproceedings{gong2025domain,
   booktitle = {Proceedings of the AAAI Conference on Artificial Intelligence},
   year      = {2025},
 }"""
+
+
+def is_repository(root: Path) -> bool:
+    """Return whether a folder is a checkout of the benchmark, with submissions and a board."""
+    return (root / REPORTED).is_file()
 
 
 def repository_address(root: Path) -> str | None:
