@@ -60,6 +60,7 @@ def compare(
 
         dgmld-bench compare bapdg-unet baseline-unet --split open-sb
     """
+    from dgmld_bench.leaderboard.contestants import is_row
     from dgmld_bench.scoring.comparison import compare as compare_methods
     from dgmld_bench.scoring.comparison import draw_comparison
     from dgmld_bench.splits import find_split
@@ -69,7 +70,7 @@ def compare(
     if first.name == second.name and a != b:
         first, second = (replace(m, name=f"{m.name} ({given})") for m, given in ((first, a), (second, b)))
     spread = None
-    if all(map(_is_row, (a, b))):
+    if all(map(is_row, (a, b))):
         from dgmld_bench.leaderboard.records import board_spread
 
         spread = board_spread(root, split)
@@ -101,38 +102,13 @@ def _by(result: Comparison, by: str, split: str, data_dir: Path | None) -> Diffe
     return difference_by_group(result.a, result.b, grouping)
 
 
-def _is_row(method: str) -> bool:
-    path = Path(method)
-    return path.is_dir() or not (path.exists() or path.suffix in (".json", ".csv", ".tsv"))  # a pipe is a file, too
-
-
 def _errors(method: str, split: str, data_dir: Path | None, root: Path) -> ErrorsTable:
-    """Return the errors of a file, scored, or of a row of the board, as they were verified."""
-    from dataclasses import replace
+    """Return a method's errors; doubts about its file are printed."""
+    from dgmld_bench.leaderboard.contestants import find_contestant
 
-    if _is_row(method):
-        from dgmld_bench.leaderboard.records import find_record
-
-        return find_record(root, split, method).named(method)
-    from dgmld_bench.errors import DataError
-    from dgmld_bench.scoring.predictions import read_predictions
-    from dgmld_bench.scoring.reference import load_reference
-    from dgmld_bench.scoring.score import IncompleteError, score_against
-
-    path = Path(method)
-    reference = load_reference(split, data_dir)
-    try:
-        predictions = read_predictions(path, reference.split, reference.landmark_set)
-        result = score_against(reference, predictions)
-    except IncompleteError as error:  # here nothing may be missing
-        raise IncompleteError(error.split, error.missing, path, remedy="") from None
-    except DataError as error:
-        raise DataError(error.message, path) from None
-    print_doubts(make_console(stderr=True), result, f"{path}: doubt")
-    from dgmld_bench.scoring.explanation import Explanation
-
-    name = f"{result.predictions.method} · {result.predictions.backbone}"
-    return replace(Explanation(result).errors, name=name)
+    found = find_contestant(method, split, root, data_dir)
+    print_doubts(make_console(stderr=True), found.doubts, f"{Path(method)}: doubt")
+    return found.errors
 
 
 def _print(result: Comparison, split: Split) -> None:

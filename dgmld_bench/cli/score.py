@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from dgmld_bench.scoring.groups import ByGroup
+    from dgmld_bench.scoring.readings import Doubt
     from dgmld_bench.scoring.score import MeanStd, Score
 
 
@@ -174,14 +175,14 @@ def _print(result: Score, console: Console) -> None:
     for note in result.notes:
         said = f":[/] {escape(note.said)}" if note.said else "[/]"
         console.print(f"[yellow]{escape(note.about)}{said}")
-    print_doubts(console, result)
+    print_doubts(console, result.doubts)
 
 
-def print_doubts(console: Console, result: Score, name: str = "doubt") -> None:
+def print_doubts(console: Console, doubts: Iterable[Doubt], name: str = "doubt") -> None:
     """Print which other readings of the predictions fit far better; nothing where none does."""
     from rich.markup import escape
 
-    for doubt in result.doubts:
+    for doubt in doubts:
         console.print(f"[bold red]{escape(name)}:[/] {escape(str(doubt))}")
 
 
