@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -123,7 +123,7 @@ def emit_explained(
     if explain or json is not None:
         values = explanation.to_dict()
         if json is not None:
-            emit_json({**result.to_dict(), **values, "groups": _all_groups(result)}, json)
+            emit_json(result.to_dict() | values, json)
     if str(json) == "-":
         return
     console = make_console()
@@ -144,14 +144,6 @@ def _by(result: Score, by: str) -> ByGroup:
 
     reference = result.reference
     return by_group(result.errors, group_cases(reference.cases.values(), by, reference.split))
-
-
-def _all_groups(result: Score) -> dict[str, Any]:
-    """Return errors by every grouping that parts the cases."""
-    from dgmld_bench.scoring.groups import by_group, groupings
-
-    found = groupings(result.reference.cases.values(), result.reference.split)
-    return {grouping.by: by_group(result.errors, grouping).to_dict() for grouping in found}
 
 
 def _print(result: Score, console: Console) -> None:

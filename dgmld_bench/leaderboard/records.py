@@ -19,7 +19,7 @@ from dgmld_bench.leaderboard.groups_record import groups_text, read_groups, roun
 from dgmld_bench.leaderboard.parts_record import parts_text, read_parts, rounded
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.explanation import Explanation
-from dgmld_bench.scoring.groups import ByGroup, by_group, groupings
+from dgmld_bench.scoring.groups import ByGroup
 from dgmld_bench.scoring.score import PROTOCOL, Score
 from dgmld_bench.scoring.statistics import TrainingSpread, training_spread
 from dgmld_bench.splits import get_split
@@ -121,8 +121,8 @@ def board_spread(root: Path, split: str) -> TrainingSpread:
 
 def record_of(score: Score, submission_sha256: str) -> Record:
     """Return what is kept of a score, rounded as the file keeps it, so that both give the same board."""
-    parts = Explanation(score).parts
-    ways = groupings(score.reference.cases.values(), score.reference.split)
+    explanation = Explanation(score)
+    parts = explanation.parts
     return Record(
         split=score.reference.split.name,
         submission_sha256=submission_sha256,
@@ -130,7 +130,7 @@ def record_of(score: Score, submission_sha256: str) -> Record:
         errors=replace(score.errors, errors_mm=score.errors_mm.round(DIGITS), parts=parts and rounded(parts)),
         biometrics=tuple(b.name for b in score.reference.landmark_set.biometrics),
         biometric_errors_mm=score.biometric_errors_mm.round(DIGITS),
-        groups=rounded_groups(tuple(by_group(score.errors, g) for g in ways)),
+        groups=rounded_groups(explanation.groups),
     )
 
 

@@ -16,6 +16,7 @@ from dgmld_bench.scoring import certainty, metrics
 from dgmld_bench.scoring.agreement import SYSTEMATIC_MM
 from dgmld_bench.scoring.directions import direction_names, directions
 from dgmld_bench.scoring.errors_table import ErrorsTable
+from dgmld_bench.scoring.groups import ByGroup, by_group, groupings
 from dgmld_bench.scoring.parts import MIN_CASES, MISS_FLOOR_MM, errors_without_offset, take_apart
 from dgmld_bench.scoring.parts_table import PartsTable, over_seeds, parts_table
 from dgmld_bench.scoring.people import AgainstPeople, against_people, annotator_shift_mm
@@ -109,8 +110,16 @@ class Explanation:
         """The score's errors, and how they come apart."""
         return replace(self.score.errors, parts=self.parts, rest_mm=self.rest_mm)
 
+    @cached_property
+    def groups(self) -> tuple[ByGroup, ...]:
+        """The errors by every grouping that parts the cases."""
+        reference = self.score.reference
+        return tuple(
+            by_group(self.score.errors, found) for found in groupings(reference.cases.values(), reference.split)
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``score --json`` adds: parts, people, definitions, seed_spread, confidence and conformal."""
+        """Return what ``score --json`` adds: parts, people, definitions, seed_spread, confidence, conformal, groups."""
         landmarks = self.score.reference.landmark_set.names
         return {
             "parts": {"reason": f"fewer than {MIN_CASES} cases, or no error at all"}
@@ -121,6 +130,7 @@ class Explanation:
             "seed_spread": self._seed_spread(),
             "confidence": self._confidence(),
             "conformal": self._conformal(),
+            "groups": {group.by: group.to_dict() for group in self.groups},
         }
 
     def _definitions(self) -> dict[str, Any]:
