@@ -336,7 +336,7 @@ def test_what_is_refused(brains: Path, films: Path, predictions: Path, tmp_path:
             export("lfc", format, out, predictions=predictions, data_dir=brains)
     with pytest.raises(DataError, match="has no predictions for split 'atlas'; it has: lfc"):
         export("atlas", "slicer", out, predictions=predictions, data_dir=brains)
-    with pytest.raises(UsageError, match="no run with seed 3; it has 0, 4"):
+    with pytest.raises(UsageError, match="no run with seed 3; seeds: 0, 4"):
         export("lfc", "slicer", out, predictions=predictions, seed=3, data_dir=brains)
     with pytest.raises(UsageError, match="has other landmarks"):
         export("isbi", "slicer", out, predictions=predictions, data_dir=films)

@@ -88,6 +88,8 @@ def score(
     A doubt is printed where another reading of the numbers fits the reference far better: another space or order of
     coordinates, exchanged landmarks, pixels of a reduced film. --read-as applies it; nothing else does.
     """
+    from dgmld_bench.cli.explained import print_explanation, print_short
+    from dgmld_bench.scoring.explanation import Explanation
     from dgmld_bench.scoring.score import score as score_predictions
 
     refuse_overwriting([file], json, csv)
@@ -105,19 +107,6 @@ def score(
         from dgmld_bench.files import write_text
 
         write_text(csv, result.to_frame().to_csv(index=False, lineterminator="\n"))
-    emit_explained(result, explain, json, data_dir, by)
-
-
-def emit_explained(
-    result: Score, explain: bool, json: Path | None, data_dir: Path | None, by: str | None = None
-) -> None:
-    """Write and print a score and its explanation: all of it for ``--json`` and ``--explain``, else one line.
-
-    Errors by group are printed where ``by`` names a grouping, and written for every grouping of the cases.
-    """
-    from dgmld_bench.cli.explained import print_explanation, print_short
-    from dgmld_bench.scoring.explanation import Explanation
-
     grouped = None if by is None else _by(result, by)
     explanation = Explanation(result, data_dir)
     if explain or json is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -51,12 +52,9 @@ def show(
 
         dgmld-bench show --split isbi --predictions preds.json --worst 12
     """
-    import re
-
-    from dgmld_bench import drawing
+    from dgmld_bench.drawing import save_figure
     from dgmld_bench.errors import DataError, UsageError
-    from dgmld_bench.scoring.predictions import read_predictions
-    from dgmld_bench.scoring.score import check_landmark_set, world_landmarks
+    from dgmld_bench.scoring.one_case import find_case, predicted_points
     from dgmld_bench.splits import load_split
 
     if worst is not None:
@@ -67,29 +65,12 @@ def show(
     if case is None:
         raise UsageError("name a case, or how many of the worst (--worst N, with --predictions)")
     cases = load_split(split, references=True, data_dir=data_dir)
-    if case not in cases.ids:
-        ids = cases.ids
-        shown = ", ".join(ids[:8]) + (f", … {ids[-1]} ({len(ids)} cases)" if len(ids) > 8 else "")
-        raise UsageError(f"split '{split}' has no case '{case}' on disk. Cases: {shown}")
-    the_case = cases.by_id(case)
-    predicted = None
-    if predictions is not None:
-        loaded = read_predictions(predictions, cases.split, cases.landmark_set)
-        loaded, _ = loaded.with_ids(split, cases.ids)
-        check_landmark_set(loaded, split, cases.landmark_set)
-        runs = [run for run in loaded.runs if seed in (None, run.seed)]
-        if not runs:
-            held = ", ".join(map(str, loaded.seeds)) or "none"
-            raise UsageError(f"{predictions} has no run{'' if seed is None else f' with seed {seed}'}; seeds: {held}")
-        chosen = runs[0].seed
-        if case not in runs[0].predictions.get(split, {}):
-            raise DataError(f"{predictions} predicts nothing for case '{case}' of split '{split}' (seed {chosen})")
-        predicted = world_landmarks(loaded, {case: the_case}, chosen, split)[0]
-    if predicted is None and not the_case.annotations:
+    found = find_case(cases, case)
+    predicted = None if predictions is None else predicted_points(predictions, cases, found, seed)
+    if predicted is None and not found.annotations:
         raise DataError(f"case '{case}' of split '{split}' has no landmarks and no predictions were given")
-    figure = the_case.plot(predicted)
-    path = out or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", f"show-{split}-{case}") + ".png")
-    drawing.save_figure(figure, path)
+    path = out or _picture(f"show-{split}-{case}")
+    save_figure(found.plot(predicted), path)
     echo(f"wrote {path}")
 
 
@@ -97,18 +78,16 @@ def _show_worst(
     predictions: Path, split: str, n: int, seed: int | None, out: Path | None, data_dir: Path | None
 ) -> None:
     """Write the contact sheet of the worst cases, and say which they are."""
-    import re
-
     from dgmld_bench.contact_sheet import draw_sheet, find_worst
     from dgmld_bench.drawing import save_figure
-    from dgmld_bench.errors import UsageError
+    from dgmld_bench.scoring.predictions import no_run
     from dgmld_bench.scoring.score import score
 
     result = score(predictions, split, data_dir=data_dir, allow_missing=True)
     if seed is not None and seed not in result.seeds:
-        raise UsageError(f"{predictions} has no run with seed {seed}; seeds: {', '.join(map(str, result.seeds))}")
+        raise no_run(predictions, seed, result.seeds)
     found = find_worst(result, n, seed)
-    path = out or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", f"worst-{split}-{result.predictions.method}") + ".png")
+    path = out or _picture(f"worst-{split}-{result.predictions.method}")
     save_figure(draw_sheet(result, found), path)
     titles = result.reference.landmark_set.titles
     for one in found:
@@ -117,3 +96,7 @@ def _show_worst(
             f"{titles[one.landmark]} {one.greatest_mm:.3f} mm"
         )
     echo(f"wrote {path}")
+
+
+def _picture(name: str) -> Path:
+    return Path(re.sub(r"[^A-Za-z0-9._-]+", "-", name) + ".png")

@@ -11,7 +11,7 @@ from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.export.job import Job
 from dgmld_bench.export.note import export_note
 from dgmld_bench.files import Progress, refuse_checkout, write_text
-from dgmld_bench.scoring.predictions import read_predictions
+from dgmld_bench.scoring.predictions import no_run, read_predictions
 from dgmld_bench.sources import how_to_get
 from dgmld_bench.splits import load_split
 from dgmld_bench.storage import folders
@@ -128,8 +128,7 @@ def _gather(
     if predictions is not None:
         job.predictions = read_predictions(predictions, job.splits[0], job.landmark_set)
         if seed is not None and seed not in job.predictions.seeds:
-            known = ", ".join(map(str, job.predictions.seeds))
-            raise UsageError(f"{predictions} has no run with seed {seed}; it has {known}")
+            raise no_run(predictions, seed, job.predictions.seeds)
         job.seeds = tuple(job.predictions.seeds) if seed is None else (seed,)
         _check_predictions(job, predictions)
     elif seed is not None:

@@ -590,6 +590,16 @@ def _as_given(space: str | None) -> str | None:
     return None if space is None else "ras_mm"
 
 
+def no_run(name: Path | str, seed: int | None, seeds: Sequence[int]) -> UsageError:
+    """Return the error that a file has no run of a seed, or none at all, with the seeds that it has.
+
+    >>> str(no_run("preds.json", 3, [0, 1])), str(no_run("preds.json", None, []))
+    ('preds.json has no run with seed 3; seeds: 0, 1', 'preds.json has no run; seeds: none')
+    """
+    wanted = "" if seed is None else f" with seed {seed}"
+    return UsageError(f"{name} has no run{wanted}; seeds: {', '.join(map(str, seeds)) or 'none'}")
+
+
 def find_missing(
     predictions: Predictions, split: str, ids: Sequence[str], landmarks: Sequence[str] | None = None
 ) -> list[str]:
