@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.cases import Case
-from dgmld_bench.drawing import PREDICTION_COLOUR, REFERENCE_COLOUR
+from dgmld_bench.drawing import (
+    PLANES,
+    PREDICTION_COLOUR,
+    REFERENCE_COLOUR,
+    film_extent,
+    frame,
+    slice_extent,
+    title_of,
+)
 from dgmld_bench.geometry import NetworkGrid, voxel_sizes
 from dgmld_bench.missing import mean_of_present
 from dgmld_bench.scoring.score import Score
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 N_COLUMNS = 4
-_PLANES = ((0, 1, 2), (1, 0, 2), (2, 0, 1))  # normal, horizontal and vertical axis (RAS)
 _EVERY = 3  # pixels of a film: tiles are small
 
 
@@ -74,9 +81,7 @@ def draw_sheet(score: Score, worst: list[Worst]) -> Figure:
     figure = Figure(figsize=(3.4 * columns, 4.1 * rows + 0.6), dpi=110, facecolor="black", layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
-        axis.set(xticks=[], yticks=[], facecolor="black")
-        for spine in axis.spines.values():
-            spine.set_visible(False)
+        frame(axis)
     reference = score.reference
     for axis, one in zip(axes, worst, strict=False):
         place = reference.ids.index(one.case)
@@ -89,28 +94,24 @@ def draw_sheet(score: Score, worst: list[Worst]) -> Figure:
             f"{one.case} · mean {one.mean_mm:.2f} mm{seed}\n{title} {one.greatest_mm:.1f} mm", color="white", fontsize=8
         )
     kind = "" if reference.split.reference == "expert" else f" · reference: {reference.split.reference}"
-    method = score.predictions.method[:40].replace("$", r"\$")  # a dollar would begin a formula
+    method = title_of(score.predictions.method)
     figure.suptitle(f"{reference.split.name} · worst cases of {method}{kind}", color="white", fontsize=11)
     return figure
 
 
 def _draw_film(axis: Any, case: Case, reference: Array, predicted: Array, worst: int) -> None:
-    film = case.image
-    corners = case.affine @ np.array([[-0.5, film.shape[0] - 0.5], [-0.5, film.shape[1] - 0.5], [1, 1]])
-    (left, right), (top, bottom) = corners[0], corners[1]
-    axis.imshow(film[::_EVERY, ::_EVERY], cmap="gray", extent=(left, right, bottom, top))
+    axis.imshow(case.image[::_EVERY, ::_EVERY], cmap="gray", extent=film_extent(case))
     _draw_points(axis, reference, predicted, worst)
 
 
 def _draw_slice(axis: Any, case: Case, reference: Array, predicted: Array, worst: int) -> None:
     stored = case.image
-    own = NetworkGrid(case.affine, stored.shape, stored.shape)
-    grid = NetworkGrid(case.affine, stored.shape, tuple(stored.shape[a] for a in own.axes[0]))
+    grid = NetworkGrid.of_voxels(case.affine, stored.shape)
     volume, step_mm = grid.canonical(stored), voxel_sizes(grid.grid_affine)
     ends = grid.to_grid(np.stack([reference[worst], predicted[worst]]))
-    normal, across, up = _PLANES[int(np.abs((ends[1] - ends[0]) * step_mm).argmin())]
+    normal, across, up = PLANES[int(np.abs((ends[1] - ends[0]) * step_mm).argmin())]
     index = int(np.clip(np.round(ends[0, normal]), 0, volume.shape[normal] - 1))
-    extent = [edge * step_mm[a] for a in (across, up) for edge in (-0.5, volume.shape[a] - 0.5)]
+    extent = slice_extent(volume.shape, step_mm, across, up)
     axis.imshow(np.take(volume, index, axis=normal).T, cmap="gray", origin="lower", extent=extent)
     of_reference, of_prediction = ((grid.to_grid(p) * step_mm)[:, [across, up]] for p in (reference, predicted))
     _draw_points(axis, of_reference, of_prediction, worst)

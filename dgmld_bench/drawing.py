@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 REFERENCE_COLOUR, PREDICTION_COLOUR = "#3ddc84", "#ff4f5e"
-_PLANES = (  # name, normal axis (RAS), horizontal axis, vertical axis, what stands at the four sides
-    ("sagittal", 0, 1, 2, "PASI"),
-    ("coronal", 1, 0, 2, "LRSI"),
-    ("axial", 2, 0, 1, "LRAP"),
-)
+PLANES = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
+"""Sagittal, coronal, axial: normal, horizontal and vertical axis (RAS)."""
+_NAMES_AND_SIDES = (("sagittal", "PASI"), ("coronal", "LRSI"), ("axial", "LRAP"))
 
 
 class Drawable(Protocol):
@@ -101,6 +99,35 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(stream, format="png", facecolor=figure.get_facecolor(), metadata={"Software": None})
 
 
+def film_extent(case: Drawable) -> tuple[float, float, float, float]:
+    """Return the edges of a film in original pixels, as ``imshow`` takes them: left, right, bottom, top."""
+    rows, columns = case.image.shape
+    corners = case.affine @ np.array([[-0.5, rows - 0.5], [-0.5, columns - 0.5], [1, 1]])
+    return corners[0, 0], corners[0, 1], corners[1, 1], corners[1, 0]
+
+
+def slice_extent(shape: Sequence[int], step_mm: Array, across: int, up: int) -> list[float]:
+    """Return the edges of a slice in mm, as ``imshow`` takes them, so that a millimetre is as long across as up."""
+    return [edge * step_mm[axis] for axis in (across, up) for edge in (-0.5, shape[axis] - 0.5)]
+
+
+def title_of(name: str) -> str:
+    """Return a stranger's name so that it fits a title, where a dollar would begin a formula."""
+    return name[:40].replace("$", r"\$")
+
+
+def frame(axis: Any, title: str = "", sides: str = "") -> None:
+    """Make an axis a black picture without ticks: its title, and letters for the directions at its four sides."""
+    axis.set(xticks=[], yticks=[], facecolor="black")
+    axis.set_title(title, color="white", fontsize=10)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    if sides:
+        places = ((0.01, 0.5, "left"), (0.99, 0.5, "right"), (0.5, 0.97, "center"), (0.5, 0.03, "center"))
+        for letter, (x, y, side) in zip(sides, places, strict=True):
+            axis.text(x, y, letter, transform=axis.transAxes, color="#9aa0a6", fontsize=8, ha=side, va="center")
+
+
 def _new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
@@ -141,22 +168,19 @@ def _draw_volume(case: Drawable, reference: Array | None, prediction: Array | No
     if not any(_present(points).size for points, *_ in sets):
         raise DataError(f"case '{case.id}' has neither reference nor prediction to choose slices by")
     stored = case.image
-    own_shape = NetworkGrid(case.affine, stored.shape, stored.shape)
-    grid = NetworkGrid(case.affine, stored.shape, tuple(stored.shape[a] for a in own_shape.axes[0]))
+    grid = NetworkGrid.of_voxels(case.affine, stored.shape)
     volume = grid.canonical(stored)  # (x, y, z), RAS+
     step_mm = voxel_sizes(grid.grid_affine)
     low, high = _window(np.asarray(volume[::2, ::2, ::2]))
     view_mm = _bounds(volume, [grid.to_grid(points) for points, *_ in sets]) * step_mm  # (low and high, xyz)
     pairs = case.landmark_set.biometric_indices()
     figure = _new_figure(10, 3.4 * len(pairs))
-    axes = figure.subplots(len(pairs), len(_PLANES), squeeze=False)
+    axes = figure.subplots(len(pairs), len(PLANES), squeeze=False)
     for row, (biometric, (start, end)) in enumerate(zip(case.landmark_set.biometrics, pairs, strict=True)):
         middle = grid.to_grid(_middle(sets, [start, end]))
-        for axis, (plane, normal, across, up, sides) in zip(axes[row], _PLANES, strict=True):
+        for axis, (normal, across, up), (plane, sides) in zip(axes[row], PLANES, _NAMES_AND_SIDES, strict=True):
             index = int(np.clip(np.nan_to_num(np.round(middle[normal])), 0, volume.shape[normal] - 1))
-            extent = [
-                edge * step_mm[a] for a in (across, up) for edge in (-0.5, volume.shape[a] - 0.5)
-            ]  # mm, so that one millimetre is as long across as up
+            extent = slice_extent(volume.shape, step_mm, across, up)
             image = np.take(volume, index, axis=normal).T  # (up, across)
             axis.imshow(image, cmap="gray", origin="lower", extent=extent, vmin=low, vmax=high, interpolation="nearest")
             for points, colour, marker, name in sets:
@@ -168,7 +192,7 @@ def _draw_volume(case: Drawable, reference: Array | None, prediction: Array | No
             ]
             _name(axis, planar, (biometric.start, biometric.end))
             axis.set(xlim=view_mm[:, across], ylim=view_mm[:, up])
-            _frame(axis, plane if row == 0 else "", sides)
+            frame(axis, plane if row == 0 else "", sides)
         absent = "" if any(_present(points[[start, end]]).size for points, *_ in sets) else "\nno point"
         axes[row][0].set_ylabel(f"{biometric.name}{absent}", color="white", fontsize=10, labelpad=12)
     _legend(axes[0][-1])
@@ -177,17 +201,14 @@ def _draw_volume(case: Drawable, reference: Array | None, prediction: Array | No
 
 def _draw_film(case: Drawable, reference: Array | None, prediction: Array | None) -> Figure:
     """The film with its points in original pixels; beside it, with a prediction, the error of each landmark."""
-    film = case.image
-    corners = case.affine @ np.array([[-0.5, film.shape[0] - 0.5], [-0.5, film.shape[1] - 0.5], [1, 1]])
-    (left, right), (top, bottom) = corners[0], corners[1]
     compared = reference is not None and prediction is not None
     figure = _new_figure(10.5 if compared else 7, 8.5)
     axes = figure.subplots(1, 2, width_ratios=[7, 3]) if compared else [figure.subplots()]
-    axes[0].imshow(film, cmap="gray", extent=(left, right, bottom, top))
+    axes[0].imshow(case.image, cmap="gray", extent=film_extent(case))
     for points, colour, marker, name in _sets(reference, prediction):
         _mark(axes[0], points[:, 0], points[:, 1], colour, marker, name)
     _name(axes[0], [points for points, *_ in _sets(reference, prediction)], case.landmark_set.titles)
-    _frame(axes[0], "", "")
+    frame(axes[0])
     if len(axes[0].collections):
         _legend(axes[0])
     if reference is not None and prediction is not None:
@@ -233,14 +254,3 @@ def _legend(axis: Any) -> None:
     legend = axis.legend(loc="upper right", fontsize=7, facecolor="black", edgecolor="none", framealpha=0.6)
     for text in legend.get_texts():
         text.set_color("white")
-
-
-def _frame(axis: Any, title: str, sides: str) -> None:
-    axis.set(xticks=[], yticks=[], facecolor="black")
-    axis.set_title(title, color="white", fontsize=10)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
-    if sides:
-        places = ((0.01, 0.5, "left"), (0.99, 0.5, "right"), (0.5, 0.97, "center"), (0.5, 0.03, "center"))
-        for letter, (x, y, side) in zip(sides, places, strict=True):
-            axis.text(x, y, letter, transform=axis.transAxes, color="#9aa0a6", fontsize=8, ha=side, va="center")

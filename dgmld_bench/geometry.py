@@ -284,6 +284,12 @@ class NetworkGrid:
         if len(self.grid_shape) != dimension:
             raise UsageError(f"grid shape {self.grid_shape} does not fit an array of shape {self.shape}")
 
+    @classmethod
+    def of_voxels(cls, affine: Array, shape: tuple[int, ...]) -> NetworkGrid:
+        """Return the grid whose points are the voxels themselves: nothing is scaled, axes are in canonical order."""
+        order, _ = cls(affine, shape, shape).axes
+        return cls(affine, shape, tuple(shape[axis] for axis in order))
+
     @property
     def axes(self) -> tuple[tuple[int, ...], tuple[bool, ...]]:
         """Transposition and flips that bring the stored array to canonical order."""

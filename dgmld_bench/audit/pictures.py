@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmld_bench import drawing, geometry
+from dgmld_bench import drawing
 from dgmld_bench.audit.findings import Audit, Finding
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError
+from dgmld_bench.geometry import NetworkGrid, voxel_sizes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,13 +98,12 @@ def _views(case: Case) -> list[tuple[NDArray, float]]:
     if image.ndim == 2:
         step = max(1, max(image.shape) // _MAX_SIDE)
         return [(image[::step, ::step], 1.0)]
-    order, flips = geometry.canonical_axes(case.affine)
-    volume = np.transpose(image, order)[tuple(slice(None, None, -1 if f else 1) for f in flips)]
-    size = geometry.voxel_sizes(case.affine)[list(order)]
+    grid = NetworkGrid.of_voxels(case.affine, image.shape)
+    volume, size = grid.canonical(image), voxel_sizes(grid.grid_affine)
     inside = np.argwhere(volume[::4, ::4, ::4] > np.percentile(volume[::4, ::4, ::4], 50))
     centre = (4 * inside.mean(axis=0)).astype(int) if len(inside) else np.array(volume.shape) // 2
     views = []
-    for normal, across, up in ((0, 1, 2), (1, 0, 2), (2, 0, 1)):
+    for normal, across, up in drawing.PLANES:
         slice_ = np.take(volume, centre[normal], axis=normal).T[::-1]
         views.append((slice_, float(size[up] / size[across])))
     return views
@@ -119,11 +119,9 @@ def _annotators(case: Case, finding: Finding) -> Figure:
         return _case(case)
     middle = np.mean(list(points.values()), axis=0)
     half = _AROUND_MM / case.mm_per_unit
-    film = case.image
-    edges = case.affine @ np.array([[-0.5, film.shape[0] - 0.5], [-0.5, film.shape[1] - 0.5], [1, 1]])
     figure = Figure(figsize=(5, 5), facecolor="black", layout="constrained")
     axis = figure.subplots()
-    axis.imshow(film, cmap="gray", extent=(edges[0, 0], edges[0, 1], edges[1, 1], edges[1, 0]))
+    axis.imshow(case.image, cmap="gray", extent=drawing.film_extent(case))
     colours = (drawing.REFERENCE_COLOUR, drawing.PREDICTION_COLOUR)
     for (name, point), colour in zip(points.items(), colours, strict=False):
         axis.scatter([point[0]], [point[1]], s=60, marker="+", color=colour, label=name)

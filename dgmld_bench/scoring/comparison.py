@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmld_bench.drawing import title_of
 from dgmld_bench.errors import DataError
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.parts_difference import PartsDifference, parts_difference
@@ -93,7 +94,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
     from matplotlib.figure import Figure
 
     a, b = comparison.a, comparison.b
-    a_name, b_name = (m.name[:40].replace("$", r"\$") for m in (a, b))  # a dollar would begin a formula
+    a_name, b_name = title_of(a.name), title_of(b.name)
     x, y = a.per_case_mm, b.per_case_mm
     rows = {**comparison.per_landmark, "Average": comparison.overall}
     figure = Figure(figsize=(11, max(5.0, 0.3 * len(rows))), dpi=120, layout="constrained")
