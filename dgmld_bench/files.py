@@ -153,6 +153,15 @@ def json_type(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
+def fault_of(value: Any, error: Exception) -> str:
+    """Return what is wrong with a JSON value that could not be taken for what it should be.
+
+    >>> fault_of({}, KeyError("shapes")), fault_of([], TypeError())
+    ("no 'shapes'", 'an array')
+    """
+    return f"no '{error.args[0]}'" if isinstance(error, KeyError) else str(error) or json_type(value)
+
+
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):

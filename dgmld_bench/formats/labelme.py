@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dgmld_bench.errors import DataError
-from dgmld_bench.files import json_type, read_json
+from dgmld_bench.files import fault_of, read_json
 
 Point = tuple[float, float]
 
@@ -49,8 +49,7 @@ def read_labelme(path: Path | str) -> Annotation:
             points.setdefault(str(shape["label"]), []).append(_point(shape))
         return Annotation(str(value["imagePath"]), (int(value["imageWidth"]), int(value["imageHeight"])), points)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        what = f"no '{error.args[0]}'" if isinstance(error, KeyError) else str(error) or json_type(value)
-        raise DataError(f"{path}: not an annotation of points by LabelMe: {what}") from None
+        raise DataError(f"{path}: not an annotation of points by LabelMe: {fault_of(value, error)}") from None
 
 
 def _point(shape: dict[str, Any]) -> Point:

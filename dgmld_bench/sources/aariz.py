@@ -21,7 +21,7 @@ import numpy as np
 
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.files import Progress, json_type, read_json
+from dgmld_bench.files import Progress, fault_of, read_json
 from dgmld_bench.formats import films
 from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
 from dgmld_bench.sources.base import Scan, Source
@@ -84,8 +84,7 @@ def read_annotation(path: Path | str, landmark_set: LandmarkSet = CEPHALOMETRIC)
             raise DataError(f"{path}: is of film '{value['ceph_id']}', expected '{path.stem}'")
         entries = [(str(e["title"]), str(e["symbol"]), _point(e["value"])) for e in value["landmarks"]]
     except (KeyError, TypeError, ValueError) as error:
-        what = f"no '{error.args[0]}'" if isinstance(error, KeyError) else str(error) or json_type(value)
-        raise DataError(f"{path}: not an annotation of Aariz: {what}") from None
+        raise DataError(f"{path}: not an annotation of Aariz: {fault_of(value, error)}") from None
     titles = {_plain(t): name for name, (known, _) in LANDMARKS.items() for t in known}
     symbols = {s.casefold(): name for name, (_, known) in LANDMARKS.items() for s in known}
     found: dict[str, list[tuple[float, float]]] = {}

@@ -21,10 +21,10 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.files import Progress, difference
 from dgmld_bench.formats import markups, volumes
 from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
-from dgmld_bench.sources.base import Scan, Source, missing_problem
+from dgmld_bench.sources.base import Scan, Source, github_mirrors, missing_problem
 from dgmld_bench.sources.reading import volume_case
 from dgmld_bench.storage.download import RemoteFile
-from dgmld_bench.storage.folders import folders_below, visible
+from dgmld_bench.storage.folders import visible
 from dgmld_bench.storage.register import CaseFiles, Problem, Register
 from dgmld_bench.tracks import Role, Split
 
@@ -138,11 +138,7 @@ class Atlases(Source):
         "and run `dgmld-bench import atlases PATH` with PATH its folder data/fetal_brain_atlases."
     )
     commit: ClassVar[str] = "38cf1fb77bc896d133941b8f5388ef18feb2cae7"
-    mirrors: ClassVar[tuple[str, ...]] = (
-        f"https://raw.githubusercontent.com/{_REPOSITORY}/{commit}/{_FOLDER}",
-        f"https://github.com/{_REPOSITORY}/raw/{commit}/{_FOLDER}",
-        f"https://cdn.jsdelivr.net/gh/{_REPOSITORY}@{commit}/{_FOLDER}",
-    )
+    mirrors: ClassVar[tuple[str, ...]] = github_mirrors(_REPOSITORY, commit, _FOLDER)
 
     def remote(self) -> tuple[RemoteFile, ...]:
         """Return the two files of every case that a split uses, at the pinned commit."""
@@ -171,10 +167,7 @@ class Atlases(Source):
             cases = projects.setdefault(file.project, [])
             if file.case not in cases:
                 cases.append(file.case)
-        found: dict[str, Path] = {}
-        for folder in folders_below(path):
-            if folder.name in projects and found.setdefault(folder.name, folder) != folder:
-                scan.problems.append(Problem(str(folder), f"a second {folder.name}; {found[folder.name]} is used"))
+        found = scan.first_folders(path, projects)
         for project, ids in projects.items():
             if project not in found:
                 scan.problems.append(Problem(project, f"no such folder below {path}"))

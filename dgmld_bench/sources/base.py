@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -14,6 +14,7 @@ from dgmld_bench.files import Progress
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.storage.download import RemoteFile
 from dgmld_bench.storage.figshare import FigshareArticle
+from dgmld_bench.storage.folders import folders_below
 from dgmld_bench.storage.hub import HubDataset
 from dgmld_bench.storage.register import CaseFiles, Problem, Register, missing_ids
 from dgmld_bench.tracks import Split
@@ -26,6 +27,23 @@ class Scan:
     cases: list[CaseFiles] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+
+    def first_folders(self, path: Path, names: Collection[str]) -> dict[str, Path]:
+        """Return the folders of these names anywhere below ``path``, by name; a second of a name is a problem."""
+        found: dict[str, Path] = {}
+        for folder in folders_below(path):
+            if folder.name in names and found.setdefault(folder.name, folder) != folder:
+                self.problems.append(Problem(str(folder), f"a second {folder.name}; {found[folder.name]} is used"))
+        return found
+
+
+def github_mirrors(repository: str, commit: str, folder: str) -> tuple[str, ...]:
+    """Return the addresses below which the files of a repository's folder lie at a commit, on three servers."""
+    return (
+        f"https://raw.githubusercontent.com/{repository}/{commit}/{folder}",
+        f"https://github.com/{repository}/raw/{commit}/{folder}",
+        f"https://cdn.jsdelivr.net/gh/{repository}@{commit}/{folder}",
+    )
 
 
 class Source(ABC):

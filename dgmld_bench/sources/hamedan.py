@@ -21,7 +21,7 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.files import Progress
 from dgmld_bench.formats import films, labelme
 from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
-from dgmld_bench.sources.base import Scan, Source, missing_problem
+from dgmld_bench.sources.base import Scan, Source, github_mirrors, missing_problem
 from dgmld_bench.sources.reading import film_case
 from dgmld_bench.storage.download import RemoteFile
 from dgmld_bench.storage.folders import folders_below, visible
@@ -125,11 +125,7 @@ class Hamedan(Source):
         f"PATH` with PATH its folder {_FOLDER}."
     )
     commit: ClassVar[str] = "da6777efe60af46f1cd9fe7c9f8b0cfb89f3ca6f"
-    mirrors: ClassVar[tuple[str, ...]] = (
-        f"https://raw.githubusercontent.com/{_REPOSITORY}/{commit}/{_FOLDER}",
-        f"https://github.com/{_REPOSITORY}/raw/{commit}/{_FOLDER}",
-        f"https://cdn.jsdelivr.net/gh/{_REPOSITORY}@{commit}/{_FOLDER}",
-    )
+    mirrors: ClassVar[tuple[str, ...]] = github_mirrors(_REPOSITORY, commit, _FOLDER)
 
     def remote(self) -> tuple[RemoteFile, ...]:
         """Return film and annotations of every case of the split, at the pinned commit."""

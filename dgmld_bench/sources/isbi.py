@@ -16,7 +16,7 @@ from dgmld_bench.landmarks import CEPHALOMETRIC, LandmarkSet
 from dgmld_bench.sources.base import Scan, Source, missing_problem
 from dgmld_bench.sources.reading import film_case
 from dgmld_bench.storage.download import RemoteFile
-from dgmld_bench.storage.folders import folders_below, visible
+from dgmld_bench.storage.folders import visible
 from dgmld_bench.storage.register import CaseFiles, Problem, Register
 from dgmld_bench.tracks import Split, numbers
 
@@ -76,12 +76,9 @@ class Isbi(Source):
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find films and both doctors' annotations anywhere below ``path``."""
         scan = Scan()
-        found: dict[str, Path] = {}
-        for folder in folders_below(path):
-            known = folder.name in FOLDERS or folder.name in _DOCTOR_FOLDERS
-            if known and found.setdefault(folder.name, folder) != folder:
-                scan.problems.append(Problem(str(folder), f"a second {folder.name}; {found[folder.name]} is used"))
-        for name in (*FOLDERS, *_DOCTOR_FOLDERS):
+        names = (*FOLDERS, *_DOCTOR_FOLDERS)
+        found = scan.first_folders(path, names)
+        for name in names:
             if name not in found:
                 scan.problems.append(Problem(name, f"no such folder below {path}", FOLDERS.get(name)))
         doctors = [found[name] for name in _DOCTOR_FOLDERS] if found.keys() >= set(_DOCTOR_FOLDERS) else []

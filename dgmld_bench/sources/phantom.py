@@ -22,7 +22,7 @@ from dgmld_bench.landmarks import CEREBELLUM, LandmarkSet
 from dgmld_bench.sources.base import Scan, Source, missing_problem
 from dgmld_bench.sources.reading import volume_case
 from dgmld_bench.storage import folders
-from dgmld_bench.storage.folders import folders_below, visible
+from dgmld_bench.storage.folders import visible
 from dgmld_bench.storage.register import CaseFiles, Problem, Register, read_register, write_register
 from dgmld_bench.tracks import Role, Split, numbers
 
@@ -135,10 +135,7 @@ class Phantom(Source):
     def scan(self, path: Path, **options: Any) -> Scan:
         """Find the split folders of a generated phantom anywhere below ``path``."""
         scan = Scan()
-        found: dict[str, Path] = {}
-        for folder in folders_below(path):
-            if folder.name in self.splits and found.setdefault(folder.name, folder) != folder:
-                scan.problems.append(Problem(str(folder), f"a second {folder.name}; {found[folder.name]} is used"))
+        found = scan.first_folders(path, self.splits)
         for split in self.splits:
             if split not in found:
                 scan.problems.append(Problem(split, f"no such folder below {path}", split))
