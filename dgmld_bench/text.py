@@ -103,13 +103,14 @@ def signed(value: float, digits: int) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def p_value(p: float) -> str:
-    """Write a p to three digits, or that it is below them.
+def p_value(p: float, digits: int = 3) -> str:
+    """Write a p to a number of digits, or that it is below them.
 
-    >>> p_value(0.04), p_value(0.0004)
-    ('0.040', '< 0.001')
+    >>> p_value(0.04), p_value(0.0004), p_value(0.0004, 4)
+    ('0.040', '< 0.001', '0.0004')
     """
-    return "< 0.001" if p < 1e-3 else f"{p:.3f}"
+    least = 10**-digits
+    return f"< {least:.{digits}f}" if p < least else f"{p:.{digits}f}"
 
 
 def mean_std(mean: float | None, std: float | None, digits: int = 2) -> str:

@@ -26,7 +26,7 @@ from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.parts_table import over_seeds
 from dgmld_bench.scoring.statistics import holm
 from dgmld_bench.splits import get_split, get_track
-from dgmld_bench.text import code_span, duration, mean_std, signed, table_head, table_row
+from dgmld_bench.text import code_span, duration, mean_std, p_value, signed, table_head, table_row
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/results.md")
@@ -90,7 +90,7 @@ def pairs_table(track: str, splits: Sequence[str]) -> str:
                 sure = replace(difference, p=float(p)).is_sure
                 verdict = "not told apart" if not sure else "better" if difference.difference_mm < 0 else "worse"
                 interval = f"{signed(low, 2)} … {signed(high, 2)}"
-                cells = (signed(difference.difference_mm, 2), interval, "< 0.001" if p < 1e-3 else f"{p:.3f}", verdict)
+                cells = (signed(difference.difference_mm, 2), interval, p_value(float(p)), verdict)
                 rows.append([split, backbone, f"{OURS} − {other}", *cells])
     return _table(["split", "backbone", "methods", "difference [mm]", "95 % interval", "p (Holm)", "BaPDG is"], rows)
 

@@ -243,8 +243,8 @@ def misplaced(observations: Sequence[Observation], landmarks: LandmarkSet) -> li
         points = np.array([o.reference for o in whole])
         target = shapes.median_shape(points)
         away = shapes.distances(points, target)
-        size = float(np.linalg.norm(target - target.mean(axis=0), axis=1).mean())
-        limit = np.maximum(MISPLACED_TIMES * np.median(away, axis=0), MISPLACED_SHARE[landmarks.dimension] * size)
+        least = MISPLACED_SHARE[landmarks.dimension] * shapes.size_of(target)
+        limit = np.maximum(MISPLACED_TIMES * np.median(away, axis=0), least)
         for o, shape, distance in zip(whole, points, away, strict=True):
             suspects = [int(n) for n in np.flatnonzero(distance > limit)]
             pair = shapes.exchanged(shape, target, limit, suspects) if landmarks.dimension == 2 else None

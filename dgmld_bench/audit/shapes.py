@@ -28,14 +28,18 @@ def median_shape(shapes: Array) -> Array:
     return np.asarray(middle)
 
 
+def size_of(shape: Array) -> float:
+    """Return how large a shape ``(landmark, axis)`` is: the mean distance of its points from their centre."""
+    return float(np.linalg.norm(shape - shape.mean(axis=0), axis=1).mean())
+
+
 def fit(shape: Array, target: Array) -> Array:
     """Return a shape ``(landmark, axis)`` laid onto a target, in the target's size.
 
     The first weights come from the shapes as they are turned in the world, so that two exchanged points do not turn
     the whole shape round.
     """
-    size = float(np.linalg.norm(target - target.mean(axis=0), axis=1).mean())
-    middle = np.median(shape, axis=0)
+    size, middle = size_of(target), np.median(shape, axis=0)
     scale = size / max(float(np.linalg.norm(shape - middle, axis=1).mean()), 1e-9)
     laid = (shape - middle) * scale + np.median(target, axis=0)
     for _ in range(_ROUNDS):

@@ -172,12 +172,11 @@ def _print_parts(console: Console, result: Comparison) -> None:
 
 
 def _cells(difference: PairedDifference) -> tuple[str, str, str, str]:
-    from dgmld_bench.text import signed
+    from dgmld_bench.text import p_value, signed
 
     limits = difference.ci95_mm
     interval = "–" if limits is None else f"{signed(limits[0], 3)} … {signed(limits[1], 3)}"
-    p = "< 0.0001" if difference.p < 1e-4 else f"{difference.p:.4f}"
-    return signed(difference.difference_mm, 3), interval, p, signed(difference.effect_size, 2)
+    return signed(difference.difference_mm, 3), interval, p_value(difference.p, 4), signed(difference.effect_size, 2)
 
 
 def _verdict(result: Comparison) -> str:

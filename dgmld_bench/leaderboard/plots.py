@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench.leaderboard.svg import WIDTH, line, number, rect, svg, text
+from dgmld_bench.leaderboard.svg import WIDTH, line, number, outline, rect, svg, text
 from dgmld_bench.scoring.metrics import SDR_CURVE_MM
 from dgmld_bench.text import clean
 
@@ -98,10 +98,6 @@ def _axes(x: Scale, y: Scale, x_title: str, y_title: str, *, x_ticks: int = 6, y
     return parts
 
 
-def _path(xs: Sequence[float], ys: Sequence[float]) -> str:
-    return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in zip(xs, ys, strict=True))
-
-
 def sdr_curves(
     key: str, title: str, curves: Sequence[Curve], background: Sequence[Curve] = (), *, legend: bool = False
 ) -> Markup:
@@ -125,18 +121,18 @@ def sdr_curves(
     for curve in background:
         parts.append(
             Markup('<path class="curve rest" data-key="{}" d="{}"/>').format(
-                curve.key, _path(xs[::2], [y(float(v)) for v in curve.mean[::2]])
+                curve.key, outline(xs[::2], [y(float(v)) for v in curve.mean[::2]])
             )
         )
     for place, curve in enumerate(curves, start=1):
         if curve.std is not None:
             upper = [y(float(v)) for v in np.clip(curve.mean + curve.std, 0, 100)]
             lower = [y(float(v)) for v in np.clip(curve.mean - curve.std, 0, 100)]
-            outline = _path(xs + xs[::-1], upper + lower[::-1])
-            parts.append(Markup('<path class="band s{}" d="{}Z"/>').format(place, outline))
+            band = outline(xs + xs[::-1], upper + lower[::-1])
+            parts.append(Markup('<path class="band s{}" d="{}Z"/>').format(place, band))
     for place, curve in reversed(list(enumerate(curves, start=1))):
-        outline = _path(xs, [y(float(v)) for v in curve.mean])
-        parts.append(Markup('<path class="curve s{}" data-key="{}" d="{}"/>').format(place, curve.key, outline))
+        whole = outline(xs, [y(float(v)) for v in curve.mean])
+        parts.append(Markup('<path class="curve s{}" data-key="{}" d="{}"/>').format(place, curve.key, whole))
     height = 304.0
     if legend:
         parts.append(text(WIDTH - 10, 18, clean(title, 60), "label end name"))

@@ -45,9 +45,12 @@ def line(css: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
 
 def path(css: str, xs: Sequence[float], ys: Sequence[float]) -> Markup:
     """Return a line through points."""
-    return Markup('<path class="{}" d="M{}"/>').format(
-        css, "L".join(f"{number(x)} {number(y)}" for x, y in zip(xs, ys, strict=True))
-    )
+    return Markup('<path class="{}" d="{}"/>').format(css, outline(xs, ys))
+
+
+def outline(xs: Sequence[float], ys: Sequence[float]) -> str:
+    """Return what a path draws to go through points."""
+    return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in zip(xs, ys, strict=True))
 
 
 def rect(css: str, x: float, y: float, width: float, height: float, title: str = "") -> Markup:
