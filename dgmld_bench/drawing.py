@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 REFERENCE_COLOUR, PREDICTION_COLOUR = "#3ddc84", "#ff4f5e"
 PLANES = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
 """Sagittal, coronal, axial: normal, horizontal and vertical axis (RAS)."""
+_MARGIN_VOX = 6
 _NAMES_AND_SIDES = (("sagittal", "PASI"), ("coronal", "LRSI"), ("axial", "LRAP"))
 
 
@@ -145,11 +146,11 @@ def _window(values: NDArray) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1)
 
 
-def _bounds(volume: NDArray, points: list[Array], margin_vox: float = 6) -> Array:
+def _bounds(volume: NDArray, points: list[Array]) -> Array:
     """Return where something is to be seen, ``(low and high, axis)`` in voxels: voxels above the floor, and points."""
     seen = np.argwhere(volume[::2, ::2, ::2] > volume.min()) * 2.0
     everything = np.concatenate([seen, *map(_present, points)])
-    return np.stack([everything.min(axis=0) - margin_vox, everything.max(axis=0) + margin_vox])
+    return np.stack([everything.min(axis=0) - _MARGIN_VOX, everything.max(axis=0) + _MARGIN_VOX])
 
 
 def _present(points: Array) -> Array:

@@ -104,9 +104,9 @@ def write_text(path: Path, text: str) -> None:
         stream.write(text)
 
 
-def write_json(path: Path, value: Any, *, indent: int | None = 1) -> None:
+def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically; NaN and infinity are refused, key order is kept."""
-    write_text(path, json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
@@ -177,15 +177,10 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def sha256_file(path: Path, progress: Callable[[int], None] | None = None) -> str:
-    """Return the SHA-256 of a file in hexadecimal, read in blocks of one MiB."""
-    digest = hashlib.sha256()
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, read in blocks."""
     with Path(path).open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-            if progress:
-                progress(len(block))
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 _NOT_IN_NAMES = frozenset('<>:"|?*')  # no file on Windows has them, and programs that unpack take some as patterns

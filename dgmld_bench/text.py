@@ -74,13 +74,13 @@ def web_link(text: str | None) -> str | None:
     return text if parts.scheme in {"http", "https"} and host and not parts.username else None
 
 
-def markdown(text: str, limit: int = 64) -> str:
+def markdown(text: str) -> str:
     """Return the text so that GitHub's Markdown, tables and HTML included, shows it and takes it for nothing more.
 
     >>> print(markdown("a|b <i>*c* www.example.org"))
     a\\|b &lt;i&gt;\\*c\\* www&#46;example.org
     """
-    plain = clean(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = clean(text, 64).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     escaped = "".join(f"\\{c}" if c in "\\`*_[]|#!~$@" else c for c in plain)
     return re.sub(r"(?i)(www)\.", r"\1&#46;", escaped.replace("://", "&#58;//"))
 

@@ -205,7 +205,9 @@ def test_scenes_of_volumes_hold_the_predictions_in_the_scanner_s_millimetres(
         assert nodes["TCD seed-0"].tag == "MarkupsLine"
         image, affine = volumes.read_volume(folder / "image.nii.gz")
         assert np.array_equal(image, case.image) and np.array_equal(affine, case.affine)
-        assert np.allclose(markups.read_landmarks(folder / "seed-0", CEREBELLUM), case.landmarks)
+        assert np.allclose(
+            markups.read_lines(markups.landmark_paths(folder / "seed-0", CEREBELLUM), CEREBELLUM), case.landmarks
+        )
         assert np.allclose(markups.read_line(folder / "seed-4/ADV.mrk.json"), case.landmarks[4:] + 4)
     assert job.notes == ["case '10' of split 'lfc', seed-4: without HDV"]
     assert job.notes[0] in (tmp_path / "out/README.md").read_text()

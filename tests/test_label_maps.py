@@ -62,7 +62,9 @@ def test_lines_are_those_of_the_derivation_and_can_be_imported(tmp_path: Path) -
     np.testing.assert_allclose(cases[1].points_ras_mm, expected + np.array([1.6, 0, 0]), atol=1e-5)
     assert cases[0].lengths_mm["TCD"] == pytest.approx(np.linalg.norm(expected[0] - expected[1]), abs=1e-5)
     assert [p.message for p in problems] == ["the maps are of different numberings: a is fidon, b is feta"]
-    np.testing.assert_allclose(markups.read_landmarks(root / "landmarks/a", CEREBELLUM), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        markups.read_lines(markups.landmark_paths(root / "landmarks/a", CEREBELLUM), CEREBELLUM), expected, atol=1e-5
+    )
     import_source("own/x", root, landmarks="cerebellum", data_dir=tmp_path / "data")
     assert find_split("own/x", tmp_path / "data").reference == "mask-derived"
     assert len(derive_folder(root / "labels", root / "landmarks")[0]) == 2  # its own files it writes again
@@ -84,7 +86,9 @@ def test_a_corrected_line_is_left_alone(tmp_path: Path) -> None:
     markups.write_landmarks(tmp_path / "landmarks/a", points, CEREBELLUM, description=markups.MASK_DERIVED)
     cases, problems = derive_folder(tmp_path, tmp_path / "landmarks")
     assert not cases and "HDV.mrk.json is there and has HDV2 elsewhere than this map says" in str(problems[0])
-    np.testing.assert_allclose(markups.read_landmarks(tmp_path / "landmarks/a", CEREBELLUM), points, atol=1e-5)
+    np.testing.assert_allclose(
+        markups.read_lines(markups.landmark_paths(tmp_path / "landmarks/a", CEREBELLUM), CEREBELLUM), points, atol=1e-5
+    )
 
 
 def test_what_cannot_be_derived_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:

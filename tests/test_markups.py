@@ -57,11 +57,11 @@ def test_landmarks_of_a_set(tmp_path: Path) -> None:
     points = np.arange(18.0).reshape(6, 3)
     paths = markups.write_landmarks(tmp_path, points, CEREBELLUM)
     assert [p.name for p in paths] == ["TCD.mrk.json", "HDV.mrk.json", "ADV.mrk.json"]
-    np.testing.assert_array_equal(markups.read_landmarks(tmp_path, CEREBELLUM), points)
+    np.testing.assert_array_equal(markups.read_lines(markups.landmark_paths(tmp_path, CEREBELLUM), CEREBELLUM), points)
     np.testing.assert_array_equal(markups.read_line(paths[1]), points[2:4])
     paths[1].unlink()
     with pytest.raises(DataError, match=r"HDV\.mrk\.json: no such file"):
-        markups.read_landmarks(tmp_path, CEREBELLUM)
+        markups.read_lines(markups.landmark_paths(tmp_path, CEREBELLUM), CEREBELLUM)
     with pytest.raises(DataError, match="2 lines, expected one for each of TCD, HDV, ADV"):
         markups.read_lines(paths[:2], CEREBELLUM)
 

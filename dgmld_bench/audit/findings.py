@@ -125,9 +125,9 @@ class Audit:
     measured: dict[str, Any]
     cases: dict[str, CaseList] = field(default_factory=dict, repr=False, compare=False)
 
-    def count(self, level: Level, check: str | None = None) -> int:
-        """Return how many findings there are of a level (and of one check)."""
-        return sum(f.level == level and check in (None, f.check) for f in self.findings)
+    def count(self, level: Level) -> int:
+        """Return how many findings there are of a level."""
+        return sum(f.level == level for f in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""

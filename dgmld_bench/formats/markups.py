@@ -245,10 +245,8 @@ def write_line(
     _write_markup(path, "Line", points, [f"{name}-1", f"{name}-2"], coordinate_system, [length], description)
 
 
-def write_points(
-    path: Path | str, points_ras_mm: ArrayLike, names: Sequence[str], coordinate_system: str = "LPS"
-) -> None:
-    """Write a list of named points (a ``Fiducial`` markup) so that 3D Slicer opens it.
+def write_points(path: Path | str, points_ras_mm: ArrayLike, names: Sequence[str]) -> None:
+    """Write a list of named points (a ``Fiducial`` markup) in LPS so that 3D Slicer opens it.
 
     Parameters
     ----------
@@ -257,19 +255,16 @@ def write_points(
     points_ras_mm : array, shape (point, 3)
     names : sequence of str
         One label per point.
-    coordinate_system : {"LPS", "RAS"}
 
     Raises
     ------
     DataError
         When points and names differ in number or a point is not finite.
-    UsageError
-        For another coordinate system.
     """
     points = geometry.as_points(points_ras_mm, 3)
     if points.shape != (len(names), 3) or not np.isfinite(points).all():
         raise DataError(f"expected one finite point of 3 coordinates for each of {len(names)} names")
-    _write_markup(path, "Fiducial", points, names, coordinate_system, [])
+    _write_markup(path, "Fiducial", points, names, "LPS", [])
 
 
 def _write_markup(
@@ -344,20 +339,14 @@ def read_lines(paths: Sequence[Path | str], landmark_set: LandmarkSet) -> Array:
     return points
 
 
-def read_landmarks(folder: Path | str, landmark_set: LandmarkSet) -> Array:
-    """Read landmarks ``(landmark, xyz)`` in RAS mm from a folder written by :func:`write_landmarks`."""
-    return read_lines(landmark_paths(folder, landmark_set), landmark_set)
-
-
 def write_landmarks(
     folder: Path | str,
     points_ras_mm: ArrayLike,
     landmark_set: LandmarkSet,
-    coordinate_system: str = "LPS",
     *,
     description: str = "",
 ) -> list[Path]:
-    """Write landmarks as one line per biometric, ``<folder>/<BIOMETRIC>.mrk.json``; return the paths.
+    """Write landmarks in LPS as one line per biometric, ``<folder>/<BIOMETRIC>.mrk.json``; return the paths.
 
     Parameters
     ----------
@@ -365,7 +354,6 @@ def write_landmarks(
     points_ras_mm : array, shape (landmark, 3)
         In the order of the set.
     landmark_set : LandmarkSet
-    coordinate_system : {"LPS", "RAS"}
     description : str
         As in :func:`write_line`.
 
@@ -381,7 +369,7 @@ def write_landmarks(
         raise DataError(f"landmarks must have shape {(len(landmark_set), 3)}, got {points.shape}")
     paths = landmark_paths(folder, landmark_set)
     for path, pair, name in zip(paths, landmark_set.biometric_indices(), _biometrics(landmark_set), strict=True):
-        write_line(path, points[list(pair)], name, coordinate_system, description=description)
+        write_line(path, points[list(pair)], name, description=description)
     return paths
 
 

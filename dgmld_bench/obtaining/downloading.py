@@ -40,7 +40,7 @@ class Obtained:
     fetched: bool
 
 
-def licence_of(source: Source, mirror: str | None = None, *, patience: Patience = PATIENT) -> str:
+def licence_of(source: Source, mirror: str | None = None) -> str:
     """Return the licence as its publisher states it now, where one can be asked, else as it is known here.
 
     Raises
@@ -49,11 +49,7 @@ def licence_of(source: Source, mirror: str | None = None, *, patience: Patience 
         When the publisher cannot be reached.
     """
     remote = where_to_fetch(source.name, mirror=mirror)
-    return (
-        figshare.read_article(remote, patience=patience).licence
-        if isinstance(remote, FigshareArticle)
-        else source.licence
-    )
+    return figshare.read_article(remote).licence if isinstance(remote, FigshareArticle) else source.licence
 
 
 def is_accepted(source: Source, licence: str, data_dir: Path | str | None = None) -> bool:

@@ -64,7 +64,7 @@ LANDMARKS = {  # our name -> titles and symbols in the release
 """19 of the release's 29 landmarks."""
 
 
-def read_annotation(path: Path | str, landmark_set: LandmarkSet = CEPHALOMETRIC) -> np.ndarray:
+def read_annotation(path: Path | str) -> np.ndarray:
     """Read one doctor's points of a film, found by their titles, and where a title is unknown by their symbols.
 
     Returns
@@ -96,11 +96,11 @@ def read_annotation(path: Path | str, landmark_set: LandmarkSet = CEPHALOMETRIC)
         name = symbols.get(symbol.strip().casefold())
         if name and name not in by_title and _plain(title) not in titles:
             found.setdefault(name, []).append(point)
-    faults = [f"no {n}" for n in landmark_set.names if n not in found]
+    faults = [f"no {n}" for n in CEPHALOMETRIC.names if n not in found]
     faults += [f"{n} {len(p)} times" for n, p in found.items() if len(p) > 1]
     if faults:
         raise DataError(f"{path}: {', '.join(faults)}")
-    return np.array([found[name][0] for name in landmark_set.names])
+    return np.array([found[name][0] for name in CEPHALOMETRIC.names])
 
 
 def _plain(title: str) -> str:

@@ -51,9 +51,9 @@ class Budget:
     entries: int = 500_000
 
     @classmethod
-    def for_archive(cls, path: Path, ratio: int = 200) -> Budget:
-        """Return what an archive may unpack to: ``ratio`` times its size, and 64 MiB in any case."""
-        return cls(max(64 << 20, ratio * path.stat().st_size))
+    def for_archive(cls, path: Path) -> Budget:
+        """Return what an archive may unpack to: 200 times its size, and 64 MiB in any case."""
+        return cls(max(64 << 20, 200 * path.stat().st_size))
 
     def spend(self, size: int) -> None:
         """Take one entry off; DataError when the budget is used up."""
