@@ -8,7 +8,7 @@ A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``. Needs no d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -40,6 +40,8 @@ ABLATION = {
 }
 #: Whoever submits may call a method as they like: these are the submissions of this repository's own trainers.
 IDS = {f"{method}-{backbone}".lower() for method in {*PAPER_METHODS, *ABLATION} for backbone in BACKBONES}
+#: Single trainings of the same trainers, shown where a split has nothing better.
+SINGLE = {f"{method}-{backbone}-seed0".lower() for method in {*PAPER_METHODS, "SynthDG"} for backbone in BACKBONES}
 
 
 @cache
@@ -111,7 +113,7 @@ def parts_of_errors(track: str, split: str) -> str:
     """Return what each method's errors are made of, what is left without offsets, and what promised radii hold."""
     home = next((t for t in get_track(track).tests if not get_split(t).out_of_domain and t != split), None)
     rows = []
-    for row in [r for kind in ("measured", "mean-shape", "annotator") for r in _rows(track, split, kind)]:
+    for row in [*_trained(track, split), *_rows(track, split, "mean-shape"), *_rows(track, split, "annotator")]:
         errors = _record_of(track, split, row.id)
         if errors is None or errors.parts is None:
             continue
@@ -121,7 +123,7 @@ def parts_of_errors(track: str, split: str) -> str:
         held = [_held(track, s, row.id) for s in ((home,) if home else ()) + (split,)] if row.kind == "measured" else []
         rows.append(
             [
-                row.method,
+                f"{row.method} (seed0)" if row.id in SINGLE else row.method,
                 row.backbone if row.kind == "measured" else "–",
                 f"{row.mre_mm:.2f}",
                 f"{parts.mre_without_offset_mm.mean():.2f}",
@@ -140,7 +142,7 @@ def parts_of_errors(track: str, split: str) -> str:
 
 def offsets_of_all(track: str, split: str) -> str:
     """Return each landmark's offset, as all methods together have it, beside how far two annotators are apart there."""
-    methods = [_record_of(track, split, r.id) for r in _rows(track, split, "measured")]
+    methods = [_record_of(track, split, r.id) for r in _trained(track, split)]
     known = [m.parts for m in methods if m is not None and m.parts is not None]
     homes = [t for t in get_track(track).tests if not get_split(t).out_of_domain]
     people = {s: e.parts for s in dict.fromkeys((split, *homes)) if (e := _record_of(track, s, ANNOTATOR)) and e.parts}
@@ -221,12 +223,17 @@ def _beside_reported(track: str, splits: Sequence[str], paper_track: str, paper_
     return _table(["method", "backbone", "seeds", *splits, *(f"{s}, *reported*" for s in paper_splits)], rows)
 
 
-def _rows(track: str, split: str, kind: str) -> list[pd.Series]:
-    """Return rows in the paper's order of methods, then by name."""
+def _trained(track: str, split: str) -> list[pd.Series]:
+    """Return the rows of this repository's trainers; single trainings where there is no other."""
+    return _rows(track, split, "measured") or _rows(track, split, "measured", SINGLE)
+
+
+def _rows(track: str, split: str, kind: str, ids: Collection[str] = IDS) -> list[pd.Series]:
+    """Return rows in the paper's order of methods, then by name; measured ones of ``ids`` only."""
     table = results()
     found = table[(table.track == track) & (table.split == split) & (table.kind == kind)]
     if kind == "measured":
-        found = found[found.id.isin(IDS)]
+        found = found[found.id.isin(ids)]
     place = {m: i for i, m in enumerate(PAPER_METHODS)}
     return sorted(
         (row for _, row in found.iterrows()),

@@ -69,6 +69,15 @@ def test_people_stand_beside_methods(script):
     assert len(table.splitlines()) == 2 + 19
 
 
+def test_single_trainings_stand_where_there_is_nothing_better(script):
+    rows = {split: script["TABLES"][f"parts {split}"]().splitlines()[2:] for split in ("isbi", "hamedan")}
+    assert not any("(seed0)" in row for row in rows["isbi"])
+    assert all(row.split(" | ")[1] == "–" or "(seed0) |" in row for row in rows["hamedan"]) or not any(
+        "(seed0)" in row for row in rows["hamedan"]
+    )
+    assert any(row.split(" | ")[1] != "–" for row in rows["hamedan"])  # a method, not only floor and people
+
+
 def test_a_stranger_who_takes_a_methods_name_stays_out(script):
     assert {"bapdg-unet", "bapdg-boundary-mse-unet", "augdg-vitpose"} <= script["IDS"]
     assert not {"bapdg-unet-x", "bapdg-resnet"} & script["IDS"]
