@@ -42,7 +42,7 @@ test: $(STAMP) lint  ## lint, then every test that is not heavy
 test-heavy: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m heavy
 
-robust: $(STAMP)  ## try to break it: hostile inputs, kills, hostile servers; 15 minutes on two cores
+robust: $(STAMP)  ## try to break it: hostile inputs, kills, hostile servers; at most 15 minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness
 
 docs: $(STAMP)  ## the documentation as a site, in build/docs; warnings are errors

@@ -63,6 +63,7 @@ def test_the_evaluation_results_are_as_the_hub_documents_them(exported):
     assert [c["config_name"] for c in head["configs"]] == ["results", "ceph"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # older pandas leave the table open
 def test_datasets_loads_the_folder(exported, tmp_path):
     datasets = pytest.importorskip("datasets")
     loaded = datasets.load_dataset(str(exported), "ceph", split="isbi", cache_dir=str(tmp_path))

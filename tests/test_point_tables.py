@@ -61,11 +61,12 @@ def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
     ("text", "message"),
     [
         ("case,landmark,x,y\n" + "1,sela,a,b\n" * 300_000, "at least 1000 faults"),
-        ("case,landmark,x,y\n" + "1,sela,a,b\n" * 2_000_000, "more than 6,000,000 fields"),
+        ("case,landmark,x,y\n" + "1,sela,a,b\n" * 2_000_000, "more than 4,000,000 fields"),
+        ("case,landmark,x,y\n" + "".join(f"{n},sella,1,2\n" for n in range(10_001)), "more than 10,000 cases"),
         ("a," * 5000, "5,001 columns; at most 1,000"),
         ("case,landmark,x,y\n" + "\n" * 3_000_000, ""),
     ],
-    ids=["faults", "fields", "columns", "blank"],
+    ids=["faults", "fields", "cases", "columns", "blank"],
 )
 def test_rubbish_costs_seconds(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.csv").write_text(text)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_a_small_dose() -> None:
     done = attacked("--dose", "small", *(f"--only={kind}" for kind in QUICK))
     assert done.returncode == 0, done.stdout + done.stderr
     total = next(line for line in done.stdout.splitlines() if line.startswith("all "))
-    assert total.split()[2:] == ["0"] * len(FAILURES)
+    assert total.split()[-len(FAILURES) :] == ["0"] * len(FAILURES)
 
 
 def test_no_test_sees_the_terminal_or_the_data_folder_of_whoever_runs_it() -> None:
@@ -55,7 +56,16 @@ def test_failures_are_seen_and_told_apart() -> None:
     attempt(tally, "wrong", "either", lambda: "the points are others")
     attempt(tally, "broken", "either", lambda: [][0])
     assert (tally.tried, list(tally.counts.values())) == (6, [1, 0, 2, 1, 0]) and tally.failed == 4
-    assert table([tally]).splitlines()[-1].split() == ["all", "6", "1", "0", "2", "1", "0"]
+    assert table([tally]).splitlines()[-1].split() == ["all", *["0", "of", "0", "6", "1", "0", "2", "1", "0"]]
+
+
+def test_a_run_ends_by_the_clock_and_says_what_it_reached() -> None:
+    start = time.monotonic()
+    done = attacked("--only=killed: leaderboard build", "--only=killed: training", "--minutes=0.03")
+    assert time.monotonic() - start < 100 and "Traceback" not in done.stderr
+    assert done.returncode == 1 and "there was no time for: " in done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("killed: ")]
+    assert len(lines) == 2 and all(" of 20 " in line and line.split()[-len(FAILURES) :] == ["0"] * 5 for line in lines)
 
 
 def json_of(text: str) -> object:

@@ -45,7 +45,8 @@ _NUMBERED = re.compile(r"(?:l|p|lm|pt|landmark|point)?[ _]?(?P<n>\d+)[ _]?(?P<a>
 _MISSING = {"", "na", "n/a", "nan"}
 _MAX_FAULTS = 10
 _MAX_COUNTED = 1000  # faults; a file of rubbish has millions, and to describe each takes minutes
-_MAX_FIELDS = 6_000_000  # read, the costliest of so many take less than 1 GiB
+_MAX_FIELDS = 4_000_000  # read, the costliest of so many take less than 1 GiB
+_MAX_CASES = 10_000  # as many as a split of predictions may have
 _MAX_COLUMNS = 1000
 _MAX_NAMED = 8
 _MAX_CASE = 255  # characters, as the longest name of a file
@@ -137,6 +138,8 @@ def parse_point_table(
             reader.add(row if points else layout.with_points(row), where)
             if len(reader.faults) >= _MAX_COUNTED:
                 break
+            if len(reader.cases) > _MAX_CASES:
+                raise DataError(f"more than {_MAX_CASES:,} cases, which no table of points here has", path)
     except csv.Error as error:
         raise DataError(f"not a CSV file ({error})", path) from None
     if reader.faults:

@@ -8,6 +8,7 @@ import traceback
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal
 
 from dgmld_bench.errors import DgmldBenchError
@@ -21,13 +22,36 @@ class Hang(BaseException):
     """It took too long; no handler of errors may swallow this."""
 
 
-@contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    def stop(number: int, frame: types.FrameType | None) -> None:
-        raise Hang
+class TimeIsUp(BaseException):
+    """What was begun took longer than the whole run may."""
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+@dataclass(frozen=True)
+class Clock:
+    """When to stop, in seconds of :func:`time.monotonic`, which all processes of a machine share.
+
+    Attributes
+    ----------
+    enough : float
+        No round but the first is begun after it.
+    end : float
+        A round of commands and kills is broken off at it, and does not count; any other ends by itself within
+        :data:`HANGS_AFTER_S`.
+    """
+
+    enough: float
+    end: float
+
+
+@contextmanager
+def limited(seconds: float, stop: type[BaseException]) -> Iterator[None]:
+    """Raise ``stop`` in this thread when the block takes longer."""
+
+    def raise_it(number: int, frame: types.FrameType | None) -> None:
+        raise stop
+
+    before = signal.signal(signal.SIGALRM, raise_it)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
     try:
         yield
     finally:
@@ -42,7 +66,7 @@ def attempt(tally: Tally, what: str, expected: Expected, act: Callable[[], objec
     message, or anything else, which a command would show as a traceback.
     """
     try:
-        with _limited(HANGS_AFTER_S):
+        with limited(HANGS_AFTER_S, Hang):
             wrong = act()
     except Hang:
         tally.note("hang", what)
@@ -57,10 +81,11 @@ def attempt(tally: Tally, what: str, expected: Expected, act: Callable[[], objec
             tally.note("wrongly accepted" if isinstance(wrong, str) else None, f"{what}: {wrong}")
 
 
-def while_there_is_time(number: int, seconds: float) -> Iterator[int]:
-    """Yield the numbers of attempts until there are enough, or the time is up."""
-    end = time.monotonic() + seconds
+def rounds(tally: Tally, number: int, clock: Clock) -> Iterator[int]:
+    """Yield the numbers of the rounds of a kind until there are enough or the time is up; the first in any case."""
+    tally.planned = number
     for n in range(number):
-        if time.monotonic() > end:
+        if n and time.monotonic() > clock.enough:
             return
         yield n
+        tally.reached += 1

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.robustness.attempt import Expected, attempt, while_there_is_time
+from tests.robustness.attempt import Clock, Expected, attempt, rounds
 from tests.robustness.inputs import changed_bytes, changed_json
 from tests.robustness.tally import Tally
 
 
-def checkpoints(scratch: Path, number: int, seconds: float, rng: np.random.Generator) -> Tally:
+def checkpoints(scratch: Path, number: int, clock: Clock, rng: np.random.Generator) -> Tally:
     """Load what strangers call a checkpoint."""
     import torch
     from safetensors.torch import load_file, save_file
@@ -38,7 +38,7 @@ def checkpoints(scratch: Path, number: int, seconds: float, rng: np.random.Gener
     about, weights = (scratch / CARD).read_bytes(), (scratch / WEIGHTS).read_bytes()
     runtime = Runtime(torch.device("cpu"), "fp32")
     tensors = load_file(scratch / WEIGHTS)
-    for n in while_there_is_time(number, seconds):
+    for n in rounds(tally, number, clock):
         expected: Expected = "either"
         (scratch / CARD).write_bytes(about)
         (scratch / WEIGHTS).write_bytes(weights)

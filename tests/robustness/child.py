@@ -45,7 +45,12 @@ def run(
     pid = os.fork()
     if not pid:
         _be_the_child(command, log, counter, str(below), kill_at)
-    status, hung = _wait(pid, timeout_s)
+    try:
+        status, hung = _wait(pid, timeout_s)
+    except BaseException:  # the time of the whole run is up
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
     code = None if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
     return Ended(code, counter.stat().st_size, log.read_text("utf-8", "replace"), hung)
 

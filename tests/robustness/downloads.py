@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dgmld_bench.storage.download import Patience, RemoteFile, fetch_files
-from tests.robustness.attempt import attempt, while_there_is_time
+from tests.robustness.attempt import Clock, attempt, rounds
 from tests.robustness.tally import Tally
 from tests.servers import Fault, Handler, Site, cut, instead, serve, status, web_page, without_length, without_ranges
 
@@ -53,12 +53,12 @@ def _faults(rng: np.random.Generator, size: int) -> list[Fault]:
     return [kinds[int(rng.integers(len(kinds)))]() for _ in range(int(rng.integers(1, 5)))]
 
 
-def downloads(scratch: Path, number: int, seconds: float, rng: np.random.Generator) -> Tally:
+def downloads(scratch: Path, number: int, clock: Clock, rng: np.random.Generator) -> Tally:
     """Files with and without a known hash, each from a server with one to four faults, then from a sound one."""
     tally = Tally("downloads")
     data = rng.bytes(40_000)
     with serve(Site({"f.bin": data})) as site:
-        for n in while_there_is_time(number, seconds):
+        for n in rounds(tally, number, clock):
             folder = scratch / "d"
             hashed = n % 3 != 0
             file = RemoteFile(

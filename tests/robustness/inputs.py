@@ -30,7 +30,7 @@ from dgmld_bench.storage.manifest import read_manifest
 from dgmld_bench.storage.register import read_register
 from dgmld_bench.text import inert
 from tests import trees
-from tests.robustness.attempt import Expected, attempt, while_there_is_time
+from tests.robustness.attempt import Clock, Expected, attempt, rounds
 from tests.robustness.tally import Tally
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +103,7 @@ def changed_json(rng: Rng, value: Any) -> bytes:
     return json.dumps(copy).encode("utf-8", "surrogatepass")
 
 
-def predictions(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
+def predictions(scratch: Path, number: int, clock: Clock, rng: Rng) -> Tally:
     """Predictions: points that are none, neutral rewritings, rubbish anywhere."""
     tally = Tally("predictions")
     made = Predictions(track="dgmld", method="m", backbone="b", selection="none", training_data=["atlas"])
@@ -114,7 +114,7 @@ def predictions(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
     path = scratch / "p.json"
     points = [p for p in places_in(good) if len(p) == 6 and p[2] == "predictions"]
     assert points
-    for n in while_there_is_time(number, seconds):
+    for n in rounds(tally, number, clock):
         if n % 4 == 0:
             where = points[int(rng.integers(len(points)))]
             new = WRONG_POINTS[int(rng.integers(len(WRONG_POINTS)))]
@@ -149,12 +149,12 @@ def _same_points(found: Predictions, expected: Predictions) -> str | None:
     return None if same else "the points are others"
 
 
-def tables(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
+def tables(scratch: Path, number: int, clock: Clock, rng: Rng) -> Tally:
     """Tables of points: other separators and orders that mean the same; rows at fault; rubbish."""
     tally = Tally("tables")
     points = {case: rng.normal(0, 30, (6, 3)).round(3) for case in ("1", "2", "sub-07")}
     path = scratch / "t.csv"
-    for n in while_there_is_time(number, seconds):
+    for n in rounds(tally, number, clock):
         rows = [
             [c, name, *map(str, p)] for c, ps in points.items() for name, p in zip(CEREBELLUM.names, ps, strict=True)
         ]
@@ -200,12 +200,12 @@ def sound_volume(rng: Rng) -> bytes:
     return volumes.nifti_bytes(array, np.diag([2.0, 2, 2, 1]))
 
 
-def volume_files(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
+def volume_files(scratch: Path, number: int, clock: Clock, rng: Rng) -> Tally:
     """Volumes: cut, changed in the voxels, rubbish in the header."""
     tally = Tally("volumes")
     good = sound_volume(rng)
     plain = gzip.decompress(good)
-    for n in while_there_is_time(number, seconds):
+    for n in rounds(tally, number, clock):
         expected: Expected = "either"
         if n % 3 == 0:
             data, expected = good[: int(rng.integers(len(good)))], "refuse"
@@ -229,7 +229,7 @@ def _sound(array: np.ndarray, affine: np.ndarray) -> str | None:
     return None if sound and abs(np.linalg.det(affine)) > 0 else "an array or affine that is none"
 
 
-def film_files(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
+def film_files(scratch: Path, number: int, clock: Clock, rng: Rng) -> Tally:
     """Films of all four formats: cut, and with bytes changed."""
     tally = Tally("films")
     goods = {}
@@ -237,7 +237,7 @@ def film_files(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
         stream = io.BytesIO()
         Image.fromarray(rng.integers(0, 255, (60, 48)).astype(np.uint8)).save(stream, kind)
         goods[suffix] = stream.getvalue()
-    for n in while_there_is_time(number, seconds):
+    for n in rounds(tally, number, clock):
         suffix = list(goods)[n % 4]
         cut = n % 8 < 4
         data = (
@@ -257,11 +257,11 @@ def _sound_film(path: Path) -> str | None:
     return None if array.ndim == 2 and array.dtype in (np.uint8, np.uint16) else f"{array.dtype} {array.shape}"
 
 
-def archive_files(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
+def archive_files(scratch: Path, number: int, clock: Clock, rng: Rng) -> Tally:
     """Archives: names that lead out, links, devices, damage; nothing may be written outside, and nothing by halves."""
     tally = Tally("archives")
     inside, target = {"a/1.txt": b"one" * 50, "a/2.txt": b"two" * 50}, scratch / "box" / "out"
-    for n in while_there_is_time(number, seconds):
+    for n in rounds(tally, number, clock):
         expected: Expected = "either"
         tarred = bool(n % 2)
         names = dict(inside)
@@ -320,7 +320,7 @@ def _unpacked(path: Path, target: Path, inside: dict[str, bytes]) -> str | None:
     return None
 
 
-def documents(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
+def documents(scratch: Path, number: int, clock: Clock, rng: Rng) -> Tally:
     """Markups, LabelMe, records of errors, registers and manifests, with rubbish anywhere."""
     tally = Tally("documents")
     line = scratch / "good.mrk.json"
@@ -346,7 +346,7 @@ def documents(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
         (register, scratch / "data/dgmld/register.json", lambda p: read_register("dgmld", scratch / "data")),
         (manifest, scratch / "manifest.json", lambda p: read_manifest(scratch)),
     ]
-    for n in while_there_is_time(number, seconds):
+    for n in rounds(tally, number, clock):
         good, path, read = kinds[n % len(kinds)]
         data = changed_json(rng, good)
         path.write_bytes(data)
@@ -354,11 +354,11 @@ def documents(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
     return tally
 
 
-def names(scratch: Path, number: int, seconds: float, rng: Rng) -> Tally:
+def names(scratch: Path, number: int, clock: Clock, rng: Rng) -> Tally:
     """Names of files, sources, submissions: none leads anywhere, none reaches a terminal raw."""
     tally = Tally("names")
     alphabet = "ab/\\.:-_ \t\n\0\x1b\u202e\ud800\u00e9\u0301*?<>|\"'~$%"
-    for n in while_there_is_time(number, seconds):
+    for n in rounds(tally, number, clock):
         name = (
             BAD_NAMES[n % len(BAD_NAMES)] if n < 60 else "".join(rng.choice(list(alphabet), int(rng.integers(0, 14))))
         )

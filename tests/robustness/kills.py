@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,12 +25,14 @@ from dgmld_bench.obtaining.upkeep import sources_on_disk, verify_source
 from dgmld_bench.splits import get_split, load_split
 from dgmld_bench.temporary import SUFFIX
 from tests import trees
-from tests.robustness.attempt import while_there_is_time
+from tests.robustness.attempt import Clock, TimeIsUp, limited, rounds
 from tests.robustness.child import Ended, command_line, run
 from tests.robustness.inputs import zip_of
 from tests.robustness.tally import Tally
 from tests.servers import Hub, serve_hub
 from tests.submissions import make_repository, submission
+
+_GOLDEN = (5**0.5 - 1) / 2
 
 Check = Callable[[Path], str]
 """Looks at a place and says what is wrong there; nothing where all is well."""
@@ -60,10 +63,16 @@ class Scenario:
     refuses_its_own: bool = False
 
 
-def try_kills(kind: str, scratch: Path, kills: int, seconds: float) -> Tally:
+def try_kills(kind: str, scratch: Path, kills: int, clock: Clock) -> Tally:
     """Kill a command at so many of its changes, evenly spread; each time, run it again to its end."""
-    tally = Tally(kind)
-    scenario = SCENARIOS[kind](scratch)
+    tally = Tally(kind, planned=kills)
+    with suppress(TimeIsUp), limited(clock.end - time.monotonic(), TimeIsUp):
+        _try_kills(tally, scratch, kills, clock)
+    return tally
+
+
+def _try_kills(tally: Tally, scratch: Path, kills: int, clock: Clock) -> None:
+    scenario = SCENARIOS[tally.kind](scratch)
     model = scratch / "model"
     model.mkdir()
     scenario.prepare(model)
@@ -77,17 +86,17 @@ def try_kills(kind: str, scratch: Path, kills: int, seconds: float) -> Tally:
     whole = run(scenario.command(place), scratch, below=place)
     if whole.code:
         tally.note("wrongly refused", f"without a kill: {whole.output[-300:]}")
-        return tally
+        return
     expected = scenario.result(place)
     moments = np.unique(np.linspace(1, whole.changes, min(kills, whole.changes)).round().astype(int))
-    for n in while_there_is_time(len(moments), seconds):
+    moments = moments[np.argsort(np.arange(len(moments)) * _GOLDEN % 1)]  # spread, however many there is time for
+    for n in rounds(tally, len(moments), clock):
         moment = int(moments[n])
         fresh()
         killed = run(scenario.command(place), scratch, below=place, kill_at=moment)
         wrong = scenario.meanwhile(place) if killed.code is None else "it was not killed"
         again = run(scenario.command(place), scratch, below=place)
         tally.note(*_judge(scenario, place, wrong, again, expected, moment))
-    return tally
 
 
 def _judge(
