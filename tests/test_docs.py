@@ -19,9 +19,16 @@ def blocks(page: Path) -> list[tuple[str, str]]:
     return re.findall(r"```(sh|python)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder for all pages: each begins by generating the phantom, which is most of its time the first time."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.mark.timeout(900)  # a page trains a network, and starts the command a dozen times
 @pytest.mark.parametrize("name", ["index", "your-model", "my-hospital", "extending"])
-def test_the_blocks_of_a_page_run_in_order(tmp_path, monkeypatch, name):
-    monkeypatch.setenv("DGMLD_BENCH_DATA", str(tmp_path / "data"))
+def test_the_blocks_of_a_page_run_in_order(data, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("DGMLD_BENCH_DATA", str(data))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     for folder in ("docs", "submissions", "baselines"):
