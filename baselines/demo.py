@@ -25,7 +25,7 @@ from dgmld_bench.terminal import make_console
 
 # Sized for minutes on any two cores, those without bfloat16 too: a coarse grid decoded below the voxel, and few epochs.
 # Small batches give more steps, and a learning rate that falls to zero gets the most out of them.
-GRID, PRETRAIN_EPOCHS, EPOCHS, BATCH_SIZE = 48, 6, 14, 2
+GRID, PRETRAIN_EPOCHS, EPOCHS, ENDLESS_STEPS, BATCH_SIZE = 48, 6, 14, 200, 2
 
 
 def demo(
@@ -47,6 +47,7 @@ def demo(
         sigma_vox=small.sigma_vox * GRID / small.grid_shape[0],
         pretrain_epochs=PRETRAIN_EPOCHS,
         epochs=EPOCHS,
+        endless_steps=ENDLESS_STEPS,
         batch_size=BATCH_SIZE,
     )
     rows: dict[str, Predictions] = {"mean shape": predict_mean_shape("phantom", folder)}

@@ -75,6 +75,31 @@ def ceph_table() -> str:
     return _table(["method", "backbone", "seeds", "MRE [mm]", unseen, "SDR 2", "SDR 2.5", "SDR 3", "SDR 4"], rows)
 
 
+def away_table(track: str, split: str) -> str:
+    """Return the methods on a split that has annotators: intervals, and what is left without offsets."""
+    rows = []
+    for row in [
+        *_trained(track, split),
+        *(r for kind in ("mean-shape", "annotator") for r in _rows(track, split, kind)),
+    ]:
+        errors = _record_of(track, split, row.id)
+        left = "–" if errors is None or errors.parts is None else f"{errors.parts.mre_without_offset_mm.mean():.2f}"
+        trainings = str(row.seeds) if row.kind == "measured" else "–"
+        interval = f"{row.ci95_low_mm:.2f} … {row.ci95_high_mm:.2f}"
+        name = f"{row.method} (seed0)" if row.id in SINGLE else row.method
+        rows.append(
+            [
+                name,
+                row.backbone if row.kind == "measured" else "–",
+                trainings,
+                _value(row.mre_mm, row.mre_std),
+                interval,
+                left,
+            ]
+        )
+    return _table(["method", "backbone", "trainings", "MRE [mm]", "95 % interval", "without offset [mm]"], rows)
+
+
 def pairs_table(track: str, splits: Sequence[str]) -> str:
     """Return BaPDG against each other method: difference, interval, test corrected over the methods, effect."""
     rows = []
@@ -166,7 +191,7 @@ def commands_table() -> str:
     rows = []
     for file in sorted((ROOT / "submissions").glob("*/*.run.json")):
         value, name = read_json(file), file.name.removesuffix(".run.json")
-        if name in IDS:
+        if name in {*IDS, *SINGLE}:
             command = code_span(value.get("command") or "–", 500).replace("|", "\\|")
             rows.append([f"{file.parent.name}/{name}", command, duration(value.get("training_seconds"))])
     return _table(["submission", "command", "training, per seed"], rows)
@@ -177,6 +202,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "open pairs": lambda: pairs_table("open", ("open-wu", "open-sb")),
     "ablation": ablation_table,
     "ceph": ceph_table,
+    "hamedan": lambda: away_table("ceph", "hamedan"),
     "ceph pairs": lambda: pairs_table("ceph", ("isbi",)),
     "phantom": phantom_table,
     "phantom pairs": lambda: pairs_table("phantom", ("phantom-lfc", "phantom-feta")),

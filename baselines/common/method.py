@@ -134,8 +134,10 @@ class Method:
     ----------
     name : str
         As tables and predictions show it; its folder is the name in lower case.
-    title, authors, venue, paper : str
-        The publication it comes from; ``paper`` is a URL.
+    title, authors, venue : str
+        The publication it comes from.
+    paper : str or None
+        Its URL; None where it is not published.
     fine_tune_rotation_deg : float
         While landmarks are learnt, images are rotated by up to this, per axis.
     pretraining : mapping of dimension (2 or 3) to Pretraining
@@ -149,7 +151,7 @@ class Method:
     title: str
     authors: str
     venue: str
-    paper: str
+    paper: str | None
     fine_tune_rotation_deg: float = 5.0
     pretraining: Mapping[int, Pretraining] = field(default_factory=dict)
     augmentation: Mapping[int, Augmentation] = field(default_factory=dict)

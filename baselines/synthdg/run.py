@@ -62,7 +62,7 @@ def build(
         title="Training images whose appearance and shape are drawn anew",
         authors="The dgmld-bench developers",
         venue="dgmld-bench",
-        paper="https://doi.org/10.1016/j.media.2023.102789",
+        paper=None,
         augmentation={
             3: Augmentation(partial(change_volumes, without=without), needs_labels=True, endless=True),
             2: Augmentation(partial(change_films, without=without), endless=True),
