@@ -280,9 +280,10 @@ def test_a_method_changes_examples_in_its_own_way(
         images[:, :, : images.shape[2] // 2] = 0
         return images, points
 
-    own = replace(BASELINE, augmentation={d: Augmentation(half_black, d == 3, 2) for d in (2, 3)})
+    own = replace(BASELINE, augmentation={d: Augmentation(half_black, d == 3, endless=True) for d in (2, 3)})
     run(tmp_path / "3", brains, method=own)
-    assert len((tmp_path / "3" / "seed-0" / "log.csv").read_text().splitlines()) == 1 + 2 * 2
+    steps = get_preset("smoke", 3).endless_steps  # of two batches an epoch
+    assert len((tmp_path / "3" / "seed-0" / "log.csv").read_text().splitlines()) == 1 + steps // 2
     shape, points, labels = seen[0]
     assert shape == (32, 32, 32) and labels.shape[1:] == shape and set(labels.unique().tolist()) > {0, 5}
     middle = points.mean(dim=1).round().long()  # of the cerebellum, on the grid of its labels

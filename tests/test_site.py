@@ -583,7 +583,9 @@ def test_dark_by_system_and_by_hand(browser: Any, small: Path) -> None:
         page.get_by_role("button", name="Use the light theme").click()
         light = paper(page)
         page.reload()
-        assert paper(page) == light
+        page.wait_for_function(
+            "light => getComputedStyle(document.documentElement).backgroundColor === light", arg=light
+        )
         assert sum(map(int, re.findall(r"\d+", dark)[:3])) < 150 < 600 < sum(map(int, re.findall(r"\d+", light)[:3]))
         opened.calm()
 
