@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 import traceback
 import types
@@ -50,13 +51,20 @@ def limited(seconds: float, stop: type[BaseException]) -> Iterator[None]:
     def raise_it(number: int, frame: types.FrameType | None) -> None:
         raise stop
 
-    before = signal.signal(signal.SIGALRM, raise_it)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+    def report(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is not stop:
+            shown(unraisable)
+
+    # again every second: raised where Python can only print and go on, in a finaliser say, the first is lost
+    before, shown = signal.signal(signal.SIGALRM, raise_it), sys.unraisablehook
+    sys.unraisablehook = report
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3), 1.0)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        sys.unraisablehook = shown
 
 
 def attempt(tally: Tally, what: str, expected: Expected, act: Callable[[], object]) -> None:
