@@ -214,7 +214,7 @@ def volume_files(scratch: Path, number: int, clock: Clock, rng: Rng) -> Tally:
             body = bytearray(good)
             body[int(rng.integers(20, len(body) - 8))] ^= 1 << int(rng.integers(8))
             data = bytes(body)
-            expected = "accept" if _unpacked(data) == plain else "refuse"  # the last bits of a stream may mean nothing
+            expected = "accept" if _gunzipped(data) == plain else "refuse"  # the last bits of a stream may mean nothing
         else:
             head = changed_bytes(rng, plain[:352])[:352].ljust(352, b"\0")
             data = gzip.compress(head + plain[352:], compresslevel=1)
@@ -226,7 +226,7 @@ def volume_files(scratch: Path, number: int, clock: Clock, rng: Rng) -> Tally:
     return tally
 
 
-def _unpacked(data: bytes) -> bytes | None:
+def _gunzipped(data: bytes) -> bytes | None:
     try:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error):
