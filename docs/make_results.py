@@ -78,25 +78,12 @@ def ceph_table() -> str:
 def away_table(track: str, split: str) -> str:
     """Return the methods on a split that has annotators: intervals, and what is left without offsets."""
     rows = []
-    for row in [
-        *_trained(track, split),
-        *(r for kind in ("mean-shape", "annotator") for r in _rows(track, split, kind)),
-    ]:
+    for row in _with_people(track, split):
         errors = _record_of(track, split, row.id)
         left = "–" if errors is None or errors.parts is None else f"{errors.parts.mre_without_offset_mm.mean():.2f}"
         trainings = str(row.seeds) if row.kind == "measured" else "–"
         interval = f"{row.ci95_low_mm:.2f} … {row.ci95_high_mm:.2f}"
-        name = f"{row.method} (seed0)" if row.id in SINGLE else row.method
-        rows.append(
-            [
-                name,
-                row.backbone if row.kind == "measured" else "–",
-                trainings,
-                _value(row.mre_mm, row.mre_std),
-                interval,
-                left,
-            ]
-        )
+        rows.append([*_named(row), trainings, _value(row.mre_mm, row.mre_std), interval, left])
     return _table(["method", "backbone", "trainings", "MRE [mm]", "95 % interval", "without offset [mm]"], rows)
 
 
@@ -138,7 +125,7 @@ def parts_of_errors(track: str, split: str) -> str:
     """Return what each method's errors are made of, what is left without offsets, and what promised radii hold."""
     home = next((t for t in get_track(track).tests if not get_split(t).out_of_domain and t != split), None)
     rows = []
-    for row in [*_trained(track, split), *_rows(track, split, "mean-shape"), *_rows(track, split, "annotator")]:
+    for row in _with_people(track, split):
         errors = _record_of(track, split, row.id)
         if errors is None or errors.parts is None:
             continue
@@ -148,8 +135,7 @@ def parts_of_errors(track: str, split: str) -> str:
         held = [_held(track, s, row.id) for s in ((home,) if home else ()) + (split,)] if row.kind == "measured" else []
         rows.append(
             [
-                f"{row.method} (seed0)" if row.id in SINGLE else row.method,
-                row.backbone if row.kind == "measured" else "–",
+                *_named(row),
                 f"{row.mre_mm:.2f}",
                 f"{parts.mre_without_offset_mm.mean():.2f}",
                 *(f"{share:.0f}" for share in parts.shares_percent),
@@ -252,6 +238,17 @@ def _beside_reported(track: str, splits: Sequence[str], paper_track: str, paper_
 def _trained(track: str, split: str) -> list[pd.Series]:
     """Return the rows of this repository's trainers; single trainings where there is no other."""
     return _rows(track, split, "measured") or _rows(track, split, "measured", SINGLE)
+
+
+def _with_people(track: str, split: str) -> list[pd.Series]:
+    """Return what :func:`_trained` does, then the floor and the annotators."""
+    return [*_trained(track, split), *_rows(track, split, "mean-shape"), *_rows(track, split, "annotator")]
+
+
+def _named(row: pd.Series) -> tuple[str, str]:
+    """Return a row's method, marked where it is a single training, and its backbone, where it has one."""
+    name = f"{row.method} (seed0)" if row.id in SINGLE else row.method
+    return name, row.backbone if row.kind == "measured" else "–"
 
 
 def _rows(track: str, split: str, kind: str, ids: Collection[str] = IDS) -> list[pd.Series]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from baselines.common.command import main
+from baselines.common.edges import CANNY_PACKAGES
 from baselines.common.method import PEAK, Method, Pretraining, Subject, mse
 from baselines.common.targets import mask_target
 
@@ -81,7 +82,7 @@ def build(
     remark = "the loss is expected to rise, it turns from log-cosh into MSE (Eq. 3)" if loss == "mixed" else ""
     shared = {"loss": chosen, "remark": remark}
     volumes = Pretraining(needs="mask", target=boundary_target if target == "boundary" else mask_target, **shared)
-    films = Pretraining(needs="boundary", target=boundary_target, packages=("scikit-image",), **shared)
+    films = Pretraining(needs="boundary", target=boundary_target, packages=CANNY_PACKAGES[2], **shared)
     return Method(
         name="BaPDG" if (target, loss) == ("boundary", "mixed") else f"BaPDG-{target}-{loss}",
         title="Domain Generalized Medical Landmark Detection via Robust Boundary-Aware Pre-Training",

@@ -16,6 +16,8 @@ Array = NDArray[np.float32]
 
 #: 3D: Gaussian smoothing, and the thresholds of hysteresis on the gradient of an image in [0, 1], per voxel.
 CANNY_SIGMA_VOX, CANNY_LOW, CANNY_HIGH = 1.0, 0.02, 0.08
+#: What :func:`canny` needs beside what every training does, by dimension.
+CANNY_PACKAGES = {2: ("scikit-image",), 3: ("SimpleITK",)}
 #: 2D built-in boundaries: those that Canny finds at no fewer than two of these widths.
 SCALES_PX = (1.0, 2.0, 3.0)
 

@@ -30,7 +30,11 @@ def training_modules() -> dict[str, str]:
     >>> training_modules()["skimage"]
     'scikit-image'
     """
-    return {_MODULES.get(package, package): package for package in requirements()}
+    return {_module(package): package for package in requirements()}
+
+
+def _module(package: str) -> str:
+    return _MODULES.get(package, package)
 
 
 def versions() -> dict[str, str]:
@@ -57,7 +61,7 @@ def require_training(also: tuple[str, ...] = ()) -> None:
         In one sentence: what is missing or too old, and what to install.
     """
     needed = {package: requirements()[package] for package in (*ALWAYS, *also)}
-    if absent := [package for package in needed if find_spec(_MODULES.get(package, package)) is None]:
+    if absent := [package for package in needed if find_spec(_module(package)) is None]:
         raise missing_packages(absent)
     for package, oldest in needed.items():
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))  # runs from a checkout, installed or not
 
 from baselines.common.command import main
-from baselines.common.edges import canny
+from baselines.common.edges import CANNY_PACKAGES, canny
 from baselines.common.method import PEAK, Method, Pretraining
 from baselines.common.targets import mask_target
 
@@ -23,9 +23,9 @@ METHOD = Method(
     venue="MIDL 2024",
     paper="https://proceedings.mlr.press/v250/jiang24a.html",
     pretraining={
-        3: Pretraining(needs="mask", input=lambda s: canny(s.image), target=mask_target, packages=("SimpleITK",)),
+        3: Pretraining(needs="mask", input=lambda s: canny(s.image), target=mask_target, packages=CANNY_PACKAGES[3]),
         2: Pretraining(
-            needs="image", target=lambda s: canny(s.image_on_heatmap_grid) * PEAK, packages=("scikit-image",)
+            needs="image", target=lambda s: canny(s.image_on_heatmap_grid) * PEAK, packages=CANNY_PACKAGES[2]
         ),
     },
 )
