@@ -11,11 +11,11 @@ STAMP := $(VENV)/.installed
 TOOLS := build/tools/bin
 PACKAGES := .github/requirements.txt
 
-.PHONY: demo docs test lint test-heavy robust bench sbom audit-packages hashes install clean
+.PHONY: demo docs test lint test-heavy test-lowest test-newest robust bench sbom audit-packages hashes install clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
 
 install: $(STAMP)  ## create .venv and install everything (demo, test and lint do this by themselves)
 
@@ -41,6 +41,15 @@ test: $(STAMP) lint  ## lint, then every test that is not heavy
 
 test-heavy: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m heavy
+
+test-lowest: RESOLUTION := lowest-direct
+test-newest: RESOLUTION := highest
+test-lowest: $(TOOLS)/uv  ## the tests with the oldest packages that pyproject.toml allows (UV_TORCH_BACKEND=cpu spares the CUDA ones)
+test-newest: $(TOOLS)/uv  ## the tests with the newest packages there are
+test-lowest test-newest: test-%:
+	$(TOOLS)/uv venv --quiet --clear --python $(PYTHON) build/$*
+	$(TOOLS)/uv pip install --quiet --python build/$*/bin/python --resolution $(RESOLUTION) -e '.[dev]'
+	OMP_NUM_THREADS=1 build/$*/bin/python -m pytest -n 2 -m "not heavy"
 
 robust: $(STAMP)  ## try to break it: hostile inputs, kills, hostile servers; at most 15 minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness

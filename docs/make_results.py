@@ -75,6 +75,14 @@ def ceph_table() -> str:
     return _table(["method", "backbone", "seeds", "MRE [mm]", unseen, "SDR 2", "SDR 2.5", "SDR 3", "SDR 4"], rows)
 
 
+def single_table(track: str, splits: Sequence[str]) -> str:
+    """Return the single trainings of these trainers, each with the interval over cases, which is of that training."""
+    found = {(r.id, s): r for s in splits for r in _rows(track, s, "measured", SINGLE)}
+    names = {r.id: (r.method, r.backbone) for r in found.values()}
+    rows = [[*name, *(_with_interval(found.get((one, s))) for s in splits)] for one, name in names.items()]
+    return _table(["method", "backbone", *(f"{s} [mm]" for s in splits)], rows)
+
+
 def away_table(track: str, split: str) -> str:
     """Return the methods on a split that has annotators: intervals, and what is left without offsets."""
     rows = []
@@ -185,6 +193,7 @@ def commands_table() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "open": open_table,
+    "open single": lambda: single_table("open", ("open-val", "open-wu", "open-sb")),
     "open pairs": lambda: pairs_table("open", ("open-wu", "open-sb")),
     "ablation": ablation_table,
     "ceph": ceph_table,
@@ -287,6 +296,10 @@ def _held(track: str, split: str, name: str) -> str:
 
 def _of(row: pd.Series | None) -> str:
     return "–" if row is None else _value(row.mre_mm, row.mre_std)
+
+
+def _with_interval(row: pd.Series | None) -> str:
+    return "–" if row is None else f"{_of(row)} ({row.ci95_low_mm:.2f} … {row.ci95_high_mm:.2f})"
 
 
 def _value(mean: float, std: float, digits: int = 2) -> str:

@@ -78,6 +78,16 @@ def test_single_trainings_stand_where_there_is_nothing_better(script):
     assert any(row.split(" | ")[1] != "–" for row in rows["hamedan"])  # a method, not only floor and people
 
 
+def test_a_single_training_has_its_mean_and_interval(script):
+    heads, _, *lines = script["TABLES"]["open single"]().splitlines()
+    (row,) = (line.strip("| ").split(" | ") for line in lines if line.startswith("| Baseline | unet |"))
+    mean, low, high = re.fullmatch(
+        r"([\d.]+) \(([\d.]+) … ([\d.]+)\)", row[heads.strip("| ").split(" | ").index("open-sb [mm]")]
+    ).groups()
+    errors = find_record(ROOT, "open-sb", "baseline-unet-seed0").errors
+    assert mean == f"{errors.errors_mm.mean():.2f}" and float(low) < float(mean) < float(high)
+
+
 def test_a_stranger_who_takes_a_methods_name_stays_out(script):
     assert {"bapdg-unet", "bapdg-boundary-mse-unet", "augdg-vitpose"} <= script["IDS"]
     assert not {"bapdg-unet-x", "bapdg-resnet"} & script["IDS"]
