@@ -54,9 +54,10 @@ test-lowest test-newest: test-%:
 robust: $(STAMP)  ## try to break it: hostile inputs, kills, hostile servers; at most 15 minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness
 
-docs: $(STAMP)  ## the documentation as a site, in build/docs; warnings are errors
+docs: $(STAMP)  ## the documentation as a site, beside the board as where it is published, in build/site/docs; warnings are errors
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	rm -rf build/site && mkdir -p build/site && cp -r leaderboard/site/. build/site && rm -r build/site/docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/site/docs
 
 bench: $(STAMP)  ## benchmarks, each against its reference in the same run
 	$(BIN)/python -m benchmarks

@@ -163,24 +163,24 @@ class Case:
 
     @cached_property
     def image(self) -> NDArray:
-        """The stored array: 3D ``(i, j, k)``, 2D ``(row, column)``."""
+        """The stored array, ``(i, j, k)`` in 3D and ``(row, column)`` in 2D."""
         return self._read_image()
 
     @cached_property
     def affine(self) -> Array:
-        """Array index to world: 3D ``(4, 4)`` to RAS mm, 2D ``(3, 3)`` to original (x, y) pixels."""
+        """Array index to world, ``(4, 4)`` to RAS mm in 3D and ``(3, 3)`` to original (x, y) pixels in 2D."""
         return geometry.check_affine(self._read_affine(), self.landmark_set.dimension)
 
     @property
     def spacing_mm(self) -> Any:
-        """3D: voxel edges ``(3,)`` in mm. 2D: the edge of one *original* pixel in mm, a float."""
+        """Voxel edges ``(3,)`` in mm in 3D; in 2D the edge of one *original* pixel in mm, a float."""
         if self.landmark_set.dimension == 2:
             return self._pixel_spacing_mm
         return geometry.voxel_sizes(self.affine)
 
     @property
     def mm_per_unit(self) -> float:
-        """Millimetres in one unit of world coordinates: 1 in 3D, the pixel spacing in 2D."""
+        """Millimetres in one unit of world coordinates, 1 in 3D and the pixel spacing in 2D."""
         return 1.0 if self._pixel_spacing_mm is None else self._pixel_spacing_mm
 
     @cached_property
@@ -197,7 +197,7 @@ class Case:
 
     @property
     def landmarks(self) -> Array:
-        """The reference: mean of the annotators, ``(landmark, axis)``. 3D: mm RAS; 2D: original px, unrounded.
+        """The reference, mean of the annotators, ``(landmark, axis)`` in mm RAS or, in 2D, original px, unrounded.
 
         A point is the mean of those annotators who set it, NaN where none did.
 
@@ -215,7 +215,7 @@ class Case:
 
     @cached_property
     def mask(self) -> NDArray | None:
-        """The label map, or None. Withheld like the landmarks: they could be derived from it."""
+        """The label map, or None. Withheld like the landmarks, which could be derived from it."""
         self._check_not_withheld("the mask is")
         return None if self._read_mask is None else self._read_mask()
 

@@ -36,6 +36,8 @@ def as_points(points: ArrayLike, dimension: int) -> Array:
     DataError
         When the last axis has another length.
 
+    Examples
+    --------
     >>> as_points([[1, 2]], 3)
     Traceback (most recent call last):
     ...
@@ -167,6 +169,8 @@ def beyond_edges(points: ArrayLike, affine: ArrayLike, shape: Sequence[int]) -> 
     shape : tuple of int
         Of the stored array.
 
+    Examples
+    --------
     >>> beyond_edges([[2.4, 0.0], [3.5, -1.0]], np.eye(3), (3, 1))
     array([[0. , 0. ],
            [1. , 0.5]])
@@ -186,6 +190,8 @@ def film_affine(shape: Sequence[int], original_size: Sequence[int] | None = None
     shape : (height, width) of the stored array
     original_size : (width, height) of the original film in pixels; the stored one where it is None
 
+    Examples
+    --------
     >>> film_affine((960, 774), (1935, 2400)) @ [0, 0, 1]
     array([0.75, 0.75, 1.  ])
     """
@@ -214,6 +220,8 @@ def film_as_volume(affine: ArrayLike, pixel_spacing_mm: float) -> tuple[Array, A
     to_ras : array, shape (3, 2)
         Takes original ``(x, y)`` pixels to RAS mm: ``to_ras @ (x, y)``.
 
+    Examples
+    --------
     >>> volume_affine, to_ras = film_as_volume(film_affine((2, 3)), 0.1)
     >>> volume_affine @ [2, 1, 0, 1], to_ras @ [2, 1]
     (array([-0.2, -0.1,  0. ,  1. ]), array([-0.2, -0.1,  0. ]))
@@ -241,6 +249,8 @@ def canonical_axes(affine: ArrayLike) -> tuple[tuple[int, ...], tuple[bool, ...]
     Axes are assigned by the best total match of directions, so every oblique array has exactly one answer.
     A tie goes to the first assignment in lexicographic order.
 
+    Examples
+    --------
     >>> canonical_axes(np.diag([-1.0, 1.0, 1.0, 1.0]))
     ((0, 1, 2), (True, False, False))
     """

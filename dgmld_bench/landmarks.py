@@ -66,6 +66,8 @@ class LandmarkSet:
         UsageError
             When the set has no such landmark.
 
+        Examples
+        --------
         >>> CEREBELLUM.index("HDV1")
         2
         """

@@ -210,6 +210,7 @@ def test_wrong_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["download", "isbu"], "did you mean 'isbi'"),
         (["download", "nowhere"], "Known: dgmld, atlases, isbi, pku, aariz, hamedan, phantom"),
         (["download", "open"], "'open' is a track; its data comes from source 'atlases'"),
+        (["download", "lfc"], "'lfc' is a split; its data comes from source 'dgmld'"),
         (["audit", "atlases"], "'atlases' is a source; its cases are in track 'open'"),
         (["download", "atlases", "--revision", "v1"], "has no revision to choose"),
         (["download", "dgmld", "--mirror", "nowhere"], "starts with https://"),

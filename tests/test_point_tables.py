@@ -38,6 +38,10 @@ def test_three_dimensions_and_any_column_order(tmp_path: Path) -> None:
         ("case,landmark,x\n", "columns case,landmark,x; expected"),
         ("case,landmark,x,y,z\n", "expected case,landmark,x,y"),
         ("case,landmark,x,y,note\n", "columns"),
+        (
+            "case,landmark,x,y,seed\n",
+            "'seed' is not known: a table is one run, and Predictions.from_frame reads several",
+        ),
         ("case,landmark,x,y\n1,sela,1,2\n", "line 2: unknown landmark 'sela'"),
         ("case,landmark,x,y\n1,sella,1,\n", "line 2: x, y are"),
         ("case,landmark,x,y\n1,sella,1,inf\n", "line 2: x, y are"),

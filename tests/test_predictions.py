@@ -358,6 +358,12 @@ def test_the_schema_describes_the_example():
     assert schema["additionalProperties"] is False
 
 
+def test_a_table_is_told_where_it_can_be_read(tmp_path):
+    (tmp_path / "points.csv").write_text("case,landmark,x,y,z\n7,TCD1,1,2,3\n")
+    with pytest.raises(DataError, match=r"a table, .* with --split; a submission is made of them with .*Predictions"):
+        Predictions.load(tmp_path / "points.csv")
+
+
 def test_the_published_schema_is_current():
     published = Path(__file__).parent.parent / "docs" / "predictions.schema.json"
     assert json.loads(published.read_text()) == json_schema(), (

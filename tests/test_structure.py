@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
+SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}$", re.MULTILINE)
 
 
 def modules(root: Path) -> dict[str, Path]:
@@ -166,3 +167,15 @@ def test_a_method_is_one_folder(copy: Path) -> None:
     cells = python(copy, "baselines/sweep.py", "--dry-run", "--track", "phantom", "--preset", "smoke", "--seeds", "0")
     assert "baselines/tiny/run.py" in cells
     assert "Tiny" in python(copy, "baselines/tiny/run.py", "--help")
+
+
+def test_examples_stand_under_their_heading():
+    """Under another heading, such as Raises, the documentation shows them as part of it."""
+    wrong = []
+    for name, path in modules(ROOT).items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and ">>>" in (text := ast.get_docstring(node) or ""):
+                headings = SECTION.findall(text[: text.index(">>>")])
+                if headings and headings[-1] != "Examples":
+                    wrong.append(f"{name}: {node.name}")
+    assert not wrong

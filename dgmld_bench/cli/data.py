@@ -93,7 +93,7 @@ def import_(
       dgmld-bench import dgmld   ~/LFC_release
       dgmld-bench import atlases ~/data/fetal_brain_atlases
       dgmld-bench import isbi    ~/ISBI2015 --copy
-      dgmld-bench import pku     ~/PKU --spacing-mm 0.125
+      dgmld-bench import pku     ~/PKU --spacing-mm S   # millimetres per pixel, which the release does not state
       dgmld-bench import hamedan ~/hamedan_university_dataset
       dgmld-bench import own     ~/clinic --name clinic --landmarks cerebellum
 

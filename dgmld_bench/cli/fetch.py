@@ -75,7 +75,7 @@ def download(
     Examples:
       dgmld-bench download                     # the authors' release, from the Hugging Face hub
       dgmld-bench download atlases isbi
-      dgmld-bench download pku --spacing-mm 0.1 # the value is yours to know: none is stated
+      dgmld-bench download pku --spacing-mm S   # millimetres per pixel, yours to know: none is stated
       dgmld-bench download phantom             # generated here, nothing is fetched
       dgmld-bench download atlases --accept-licence --data-dir /data/dgmld
 

@@ -98,6 +98,8 @@ def label_map(voxels: Array, shape: tuple[int, ...], where: str = "a case") -> N
     DataError
         When a landmark lies outside the image, or two have the same nearest voxel.
 
+    Examples
+    --------
     >>> labels = label_map(np.array([[2, 2, 2], [7, 2, 2], [8.4, 2, 2]]), (9, 5, 5))
     >>> np.bincount(labels.ravel())[1:]
     array([27,  1,  1])

@@ -43,6 +43,10 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _NUMBERED = re.compile(r"(?:l|p|lm|pt|landmark|point)?[ _]?(?P<n>\d+)[ _]?(?P<a>[xyz])|(?P<b>[xyz])[ _]?(?P<m>\d+)")
 _MISSING = {"", "na", "n/a", "nan"}
+_HINTS = {
+    "seed": ": a table is one run, and Predictions.from_frame reads several",
+    "split": ": a table is of one split",
+}
 _MAX_FAULTS = 10
 _MAX_COUNTED = 1000  # faults; a file of rubbish has millions, and to describe each takes minutes
 _MAX_FIELDS = 4_000_000  # read, the costliest of so many take less than 1 GiB
@@ -208,7 +212,7 @@ class _Layout:
             needed = ["case", *(found.get(a, f"{name}_{a}") for name, found in points.items() for a in axes)]
         faults += [f"'{c}' is missing" for c in needed if c not in columns]
         strange = [c for c in filter(None, columns) if c not in needed and c not in optional]
-        faults += [f"'{c}' is not known" for c in strange[:_MAX_NAMED]]
+        faults += [f"'{c}' is not known{_HINTS.get(c, '')}" for c in strange[:_MAX_NAMED]]
         faults += [f"nor are {len(strange) - _MAX_NAMED} more"] if len(strange) > _MAX_NAMED else []
         if faults:
             shown = ",".join(columns[:_MAX_NAMED]) + (f",… ({len(columns)})" if len(columns) > _MAX_NAMED else "")

@@ -99,6 +99,8 @@ def shared_errors(errors_mm: Array) -> tuple[float, float]:
     within_case : float
         Of two landmarks in one training.
 
+    Examples
+    --------
     >>> same = np.arange(12.0).reshape(1, 4, 3).repeat(2, axis=0)
     >>> shared_errors(same)
     (1.0, 1.0)

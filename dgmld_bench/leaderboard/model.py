@@ -92,6 +92,11 @@ class Submission:
     inference_mib: float | None = None
     inference_device: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The method, with the tag."""
+        return f"{self.method} ({self.tag})" if self.tag else self.method
+
 
 @dataclass(frozen=True)
 class Row:
@@ -151,7 +156,7 @@ class Row:
     @property
     def name(self) -> str:
         """The method, with the tag."""
-        return f"{self.method} ({self.tag})" if self.tag else self.method
+        return self.submission.name if self.submission else self.method
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class Overview:
         inside = [s for s in (*board.splits, board.validation) if s is not None and not s.split.out_of_domain][:1]
         outside = [s for s in board.splits if s.split.out_of_domain and _measured(s)]
         self.inside = inside
+        self.chosen_at_home = next((s.split.name for s in inside if s.split.role != "test"), "")
         self.splits: tuple[SplitBoard, ...] = (*inside, *outside)
         entries = sorted(_entries(inside, outside), key=lambda e: (e.out_mm, e.row.id)) if outside else []
         if not any(e.row.kind == "measured" for e in entries):

@@ -41,7 +41,7 @@ def place_submission(root: Path, predictions: Predictions, name: str, quoted: di
 
     Both files are written and checked in a temporary folder first. Predictions take their place before their sidecar,
     since they are a submission without it too; after a kill in between, whoever comes by places the sidecar. What is
-    there and not committed is one's own, and corrected.
+    there and not committed is one's own, and corrected; what is there and the same stays.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def place_submission(root: Path, predictions: Predictions, name: str, quoted: di
                 shutil.copyfile(sidecar, staged.with_name(sidecar.name))
             if faults := find_faults(staged, staging):
                 raise DataError("not a submission yet:\n  " + "\n  ".join(faults))
-            again = was_killed and place.exists() and place.read_bytes() == staged.read_bytes()
+            again = _same(place, staged) and (was_killed or _same(sidecar, staged.with_name(sidecar.name)))
             if place.exists() and not again and is_committed(root, place.relative_to(root).as_posix()):
                 raise UsageError(
                     f"{place} is there already, and only what is not committed in a git repository is corrected; "
@@ -80,6 +80,13 @@ def place_submission(root: Path, predictions: Predictions, name: str, quoted: di
             finally:
                 _place_sidecars(staging, root)
     return [path for path in (place, sidecar) if path.exists()]
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Tell whether two files hold the same, or neither is there."""
+    if not (one.exists() and other.exists()):
+        return one.exists() == other.exists()
+    return one.read_bytes() == other.read_bytes()
 
 
 def finish_interrupted(root: Path) -> None:

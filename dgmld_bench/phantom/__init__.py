@@ -97,6 +97,8 @@ def simulate(split: str, number: int) -> Head:
     UsageError
         When the phantom has no such split, or the number is below 1.
 
+    Examples
+    --------
     >>> head = simulate("phantom-train", 1)
     >>> head.landmarks.shape, head.centre.name
     ((6, 3), 'simulated source')

@@ -32,6 +32,8 @@ def seed_spread(points: ArrayLike) -> Array:
     array, shape (case, landmark)
         NaN where a seed has no point.
 
+    Examples
+    --------
     >>> seed_spread([[[[0.0, 0.0]]], [[[3.0, 4.0]]]]) ** 2  # (1.5² + 2²) * 2
     array([[12.5]])
     """
@@ -52,6 +54,8 @@ def auroc(doubt: ArrayLike, is_miss: ArrayLike, weights: ArrayLike | None = None
     array, shape () or (resample,)
         NaN where there are no misses, or nothing else.
 
+    Examples
+    --------
     >>> float(auroc([1.0, 2.0, 2.0, 3.0], [False, False, True, True]))
     0.875
     """
@@ -101,6 +105,8 @@ def risk_coverage(doubt: ArrayLike, errors_mm: ArrayLike, coverages: ArrayLike =
     ----------
     doubt, errors_mm : array, shape (point,)
 
+    Examples
+    --------
     >>> risk_coverage([0.1, 0.2, 0.3, 0.4], [1.0, 1.0, 2.0, 8.0], [1.0, 0.75, 0.5])
     array([3.        , 1.33333333, 1.        ])
     """
@@ -128,6 +134,8 @@ def conformal_radii(errors_mm: ArrayLike, level: float = 0.9) -> Array:
     array, shape (..., landmark)
         NaN where the cases are too few for any radius: 9 are needed for 90 %.
 
+    Examples
+    --------
     >>> conformal_radii(np.arange(1.0, 20.0)[:, None])
     array([18.])
     """
@@ -147,6 +155,8 @@ def covered(errors_mm: ArrayLike, radii_mm: ArrayLike) -> Array:
     errors_mm : array, shape (..., case, landmark)
     radii_mm : array, shape (..., landmark)
 
+    Examples
+    --------
     >>> covered([[1.0, 3.0], [2.0, np.nan]], [2.0, 2.0])
     array([[ 1.,  0.],
            [ 1., nan]])
@@ -170,6 +180,8 @@ def held_percent(calibration_mm: ArrayLike, errors_mm: ArrayLike, level: float =
     float or None
         None where the cases are too few for any radius.
 
+    Examples
+    --------
     >>> errors = np.arange(1.0, 21.0)[None, :, None]
     >>> held_percent(errors, errors + 1), held_percent(errors[:, :5], errors)
     (90.0, None)

@@ -18,6 +18,8 @@ def combine(predictions: Predictions) -> Predictions:
     DataError
         For a single run, and where a run lacks a point that another has.
 
+    Examples
+    --------
     >>> p = Predictions(track="phantom", method="mine", backbone="mine")
     >>> for seed in (0, 1):
     ...     p.add(seed=seed, split="phantom-feta", case="7", landmarks=np.full((6, 3), seed))

@@ -38,6 +38,8 @@ def directions(points: Array, landmark_set: LandmarkSet) -> Array:
     array
         NaN for a film whose sella, nasion or menton has no reference.
 
+    Examples
+    --------
     >>> from dgmld_bench.landmarks import CEPHALOMETRIC
     >>> face = np.zeros((1, 19, 2))
     >>> face[0, 1], face[0, 7] = [-70, 0], [-60, 110]  # nasion and menton of a head that looks to the left

@@ -217,6 +217,8 @@ def permutation_p(groups: Sequence[ArrayLike]) -> float:
     groups : arrays, shape (case,)
         At least two, of at least two cases.
 
+    Examples
+    --------
     >>> permutation_p([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]])
     1.0
     """

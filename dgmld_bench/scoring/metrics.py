@@ -34,6 +34,8 @@ def radial_errors(predicted: ArrayLike, reference: ArrayLike) -> Array:
     -------
     array, shape (...)
 
+    Examples
+    --------
     >>> radial_errors([[3.0, 4.0]], [[0.0, 0.0]])
     array([5.])
     """
@@ -86,6 +88,8 @@ def success_rates(
     array, shape (..., threshold)
         Percent; NaN when nothing is expected.
 
+    Examples
+    --------
     >>> success_rates([[2.0, 2.4, np.nan, 5.0]], [2.0, 2.5], expected=np.ones((1, 4), bool))
     array([25., 50.])
     >>> success_rates([[2.0, 2.4]], [2.0], strict=True)
@@ -112,6 +116,8 @@ def lengths(points: ArrayLike, pairs: Sequence[tuple[int, int]]) -> Array:
     pairs : sequence of (start, end)
         :meth:`dgmld_bench.landmarks.LandmarkSet.biometric_indices`.
 
+    Examples
+    --------
     >>> lengths([[0.0, 0.0, 0.0], [0.0, 3.0, 4.0]], [(0, 1)])
     array([5.])
     """

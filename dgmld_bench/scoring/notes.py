@@ -69,5 +69,6 @@ def score_notes(reference: Reference, n_missing: int, n_expected: int, n_seeds: 
         )
     if n_seeds < N_SEEDS:
         alone = "the interval is of this training, and says nothing of another" if n_seeds == 1 else ""
-        notes.append(Note(f"{n_seeds} of {N_SEEDS} seeds", alone))
+        asked = f"of {N_SEEDS} seeds" if split.track != "own" else "seed" if n_seeds == 1 else "seeds"
+        notes.append(Note(f"{n_seeds} {asked}", alone))
     return tuple(notes)

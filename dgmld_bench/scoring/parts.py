@@ -68,6 +68,8 @@ def take_apart(differences_mm: ArrayLike, floor_mm: ArrayLike = MISS_FLOOR_MM) -
     -------
     Parts
 
+    Examples
+    --------
     >>> shifted = np.zeros((1, 10, 1, 2)) + [3.0, 4.0]
     >>> parts = take_apart(shifted)
     >>> parts.offset_mm[0, 0], parts.spread_mm[0, 0], parts.squares_mm2[0, 0]

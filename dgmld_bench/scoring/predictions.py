@@ -49,6 +49,10 @@ MAX_COORDINATE = {"ras_mm": 1000.0, "lps_mm": 1000.0, "voxel": 20000.0, "px": 20
 
 TABLES = (".csv", ".tsv")
 """Endings of bare files that are tables."""
+_OF_ONE_SPLIT = (
+    "The points of one split are read by score, compare, show and validate, with --split; "
+    "a submission is made of them with dgmld_bench.Predictions (docs/your-model.md)"
+)
 _HINTS = {
     ".fcsv": "a point list of an older 3D Slicer; write the points of all cases into one table, "
     "case,landmark,x,y,z,space (its line 'CoordinateSystem' says the space)",
@@ -222,7 +226,7 @@ class Predictions(BaseModel):
         limit = MAX_COORDINATE[self.space]
         for name, point in points.items():
             if name not in known:
-                raise ValueError(f"{where}: unknown landmark '{name}'; expected {', '.join(sorted(known))}")
+                raise ValueError(f"{where}: {unknown_name('landmark', name, sorted(known))}")
             if len(point) != dimension:
                 raise ValueError(f"{where}, landmark '{name}': expected {dimension} numbers, got {len(point)}")
             if max(map(abs, point)) > limit:
@@ -354,6 +358,8 @@ class Predictions(BaseModel):
         DataError
             For a table or points at fault.
 
+        Examples
+        --------
         >>> import pandas as pd
         >>> frame = pd.DataFrame({"case": ["7"], "landmark": ["TCD1"], "x": [1.0], "y": [2.0], "z": [3.0]})
         >>> Predictions.from_frame(frame, split="phantom-feta", method="mine").array(0, "phantom-feta", ["7"])[0, 0]
@@ -455,7 +461,10 @@ class Predictions(BaseModel):
         DataError
             Naming file, seed, split, case and landmark of the first fault.
         """
-        return cls.from_json(read_json(Path(path), max_bytes=max_bytes), path)
+        path = Path(path)
+        if path.suffix.lower() in TABLES and path.is_file():
+            raise DataError(f"a table, and not a predictions file. {_OF_ONE_SPLIT}", path)
+        return cls.from_json(read_json(path, max_bytes=max_bytes), path)
 
     @classmethod
     def from_json(cls, value: Any, path: Path | str) -> Predictions:
@@ -464,8 +473,7 @@ class Predictions(BaseModel):
             raise DataError(f"expected a JSON object, got {json_type(value)}", path)
         if "format" not in value:
             raise DataError(
-                f"no key 'format'; expected \"format\": {_dump(FORMAT)} "
-                "(a bare file of one split can be scored, but is not complete predictions)",
+                f"no key 'format'; expected \"format\": {_dump(FORMAT)} (not complete predictions. {_OF_ONE_SPLIT})",
                 path,
             )
         if absent := [key for key in REQUIRED if key not in value]:

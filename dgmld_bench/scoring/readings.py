@@ -144,6 +144,8 @@ def parse_reading(text: str, landmark_set: LandmarkSet) -> Reading:
     UsageError
         For a part that is none, or landmarks that are not exchanged among each other.
 
+    Examples
+    --------
     >>> from dgmld_bench.landmarks import CEREBELLUM
     >>> parse_reading("voxel,zyx", CEREBELLUM)
     Reading(space='voxel', reverse=True, scale=None, names=())

@@ -49,7 +49,7 @@ class Reference:
 
     @cached_property
     def known_ids(self) -> tuple[str, ...]:
-        """The ids of the split's cases, as far as they are known: those on disk, and those that it says it has."""
+        """The ids of the split's cases as far as they are known, those on disk and those that it says it has."""
         return tuple(dict.fromkeys((*(self.split.case_ids or ()), *self.ids)))
 
     @cached_property

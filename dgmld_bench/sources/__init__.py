@@ -55,6 +55,8 @@ def get_source(name: str, *, offered: tuple[str, ...] = ()) -> Source:
         return known[name]
     if giving := [repr(source.name) for source in known.values() if any(s.track == name for s in source.gives)]:
         raise UsageError(f"'{name}' is a track; its data comes from source {' and '.join(giving)}")
+    if giving := [repr(source.name) for source in known.values() if any(s.name == name for s in source.gives)]:
+        raise UsageError(f"'{name}' is a split; its data comes from source {' and '.join(giving)}")
     raise unknown_name("source", name, offered or (*known, "own/NAME"))
 
 

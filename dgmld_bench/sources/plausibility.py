@@ -35,6 +35,8 @@ def outside(points: ArrayLike, affine: Array, shape: Sequence[int]) -> NDArray[n
     shape : tuple of int
         Of the stored array.
 
+    Examples
+    --------
     >>> outside([[2.4, 0.0, 0.0], [2.6, 0.0, 0.0], [np.nan] * 3], np.eye(4), (3, 1, 1)).tolist()
     [False, True, False]
     """
@@ -88,6 +90,8 @@ def shared_position(points: Array, landmark_set: LandmarkSet) -> tuple[list[str]
     ----------
     points : array, shape (landmark, axis)
 
+    Examples
+    --------
     >>> from dgmld_bench.landmarks import CEREBELLUM
     >>> shared_position(np.array([[0.0] * 3, [1, 2, 3], [0] * 3, [4, 5, 6], [np.nan] * 3, [np.nan] * 3]), CEREBELLUM)
     (['TCD1', 'HDV1'], '(0, 0, 0)')
