@@ -198,6 +198,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ablation": ablation_table,
     "ceph": ceph_table,
     "hamedan": lambda: away_table("ceph", "hamedan"),
+    "ceph single": lambda: single_table("ceph", ("isbi-val", "isbi", "hamedan")),
     "ceph pairs": lambda: pairs_table("ceph", ("isbi",)),
     "phantom": phantom_table,
     "phantom pairs": lambda: pairs_table("phantom", ("phantom-lfc", "phantom-feta")),

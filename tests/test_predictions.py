@@ -340,7 +340,12 @@ def test_bare_files_in_both_layouts(tmp_path, named):
 
 def test_bare_files_at_fault(tmp_path):
     path = tmp_path / "bare.json"
-    for text, words in [("[]", "got an array"), ("{}", "empty"), ('{"1": [[0, 0, 0]]}', "expected 6 points, got 1")]:
+    for text, words in [
+        ("[]", "got an array"),
+        ("{}", "empty"),
+        ('{"1": [[0, 0, 0]]}', "expected 6 points, got 1"),
+        ('{"lfc": {"1": []}}', "'lfc' is a split, and a bare file holds cases"),
+    ]:
         path.write_text(text)
         with pytest.raises(DataError, match=words):
             read_predictions(path, get_split("lfc"), CEREBELLUM)

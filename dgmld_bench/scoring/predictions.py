@@ -539,6 +539,8 @@ def read_predictions(
             f"got {'an empty object' if value == {} else json_type(value)}",
             path,
         )
+    if by_split := [name for name in value if name in {*SPLITS, split.name}]:
+        raise DataError(f"'{by_split[0]}' is a split, and a bare file holds cases: give it what stands below", path)
     names = landmark_set.names
     cases = {}
     for case, points in value.items():
