@@ -41,7 +41,12 @@ ABLATION = {
 #: Whoever submits may call a method as they like: these are the submissions of this repository's own trainers.
 IDS = {f"{method}-{backbone}".lower() for method in {*PAPER_METHODS, *ABLATION} for backbone in BACKBONES}
 #: Single trainings of the same trainers, shown where a split has nothing better.
-SINGLE = {f"{method}-{backbone}-seed0".lower() for method in {*PAPER_METHODS, "SynthDG"} for backbone in BACKBONES}
+SINGLE = {
+    f"{method}-{backbone}-{tag}".lower(): tag
+    for method in {*PAPER_METHODS, "SynthDG"}
+    for backbone in BACKBONES
+    for tag in ("seed0", "cosine")
+}
 
 
 @cache
@@ -78,7 +83,7 @@ def ceph_table() -> str:
 def single_table(track: str, splits: Sequence[str]) -> str:
     """Return the single trainings of these trainers, each with the interval over cases, which is of that training."""
     found = {(r.id, s): r for s in splits for r in _rows(track, s, "measured", SINGLE)}
-    names = {r.id: (r.method, r.backbone) for r in found.values()}
+    names = {r.id: _named(r) for r in found.values()}
     rows = [[*name, *(_with_interval(found.get((one, s))) for s in splits)] for one, name in names.items()]
     return _table(["method", "backbone", *(f"{s} [mm]" for s in splits)], rows)
 
@@ -257,7 +262,7 @@ def _with_people(track: str, split: str) -> list[pd.Series]:
 
 def _named(row: pd.Series) -> tuple[str, str]:
     """Return a row's method, marked where it is a single training, and its backbone, where it has one."""
-    name = f"{row.method} (seed0)" if row.id in SINGLE else row.method
+    name = f"{row.method} ({SINGLE[row.id]})" if row.id in SINGLE else row.method
     return name, row.backbone if row.kind == "measured" else "–"
 
 

@@ -80,11 +80,11 @@ def test_single_trainings_stand_where_there_is_nothing_better(script):
 
 def test_a_single_training_has_its_mean_and_interval(script):
     heads, _, *lines = script["TABLES"]["open single"]().splitlines()
-    (row,) = (line.strip("| ").split(" | ") for line in lines if line.startswith("| Baseline | unet |"))
+    (row,) = (line.strip("| ").split(" | ") for line in lines if line.startswith("| Baseline (cosine) | unet |"))
     mean, low, high = re.fullmatch(
         r"([\d.]+) \(([\d.]+) … ([\d.]+)\)", row[heads.strip("| ").split(" | ").index("open-sb [mm]")]
     ).groups()
-    errors = find_record(ROOT, "open-sb", "baseline-unet-seed0").errors
+    errors = find_record(ROOT, "open-sb", "baseline-unet-cosine").errors
     assert mean == f"{errors.errors_mm.mean():.2f}" and float(low) < float(mean) < float(high)
 
 

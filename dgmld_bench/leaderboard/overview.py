@@ -58,7 +58,10 @@ class Overview:
         entries = sorted(_entries(inside, outside), key=lambda e: (e.out_mm, e.row.id)) if outside else []
         if not any(e.row.kind == "measured" for e in entries):
             entries = []  # a floor alone answers nothing
-        self.entries, self.more = entries[:_SHOWN], len(entries[_SHOWN:])
+        floor = [e for e in entries[_SHOWN:] if e.row.kind != "measured"]  # shown, however far down
+        self.entries = [*entries[:_SHOWN], *floor]
+        self.more = len(entries) - len(self.entries)
+        self.tagged = any(e.row.tag for e in self.entries)
         self.groups = _groups(self.entries)
 
     def picture(self, key: str) -> Markup:
