@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dgmld_bench.leaderboard.model import Rank, Row, SplitBoard, TrackBoard, Value
+from dgmld_bench.leaderboard.model import Rank, Row, SplitBoard, Submission, TrackBoard, Value
 from dgmld_bench.leaderboard.overview import Overview
 from dgmld_bench.splits import get_split, get_track
 
@@ -75,3 +75,14 @@ def test_a_long_board_says_how_many_more_there_are():
     rows = [row(f"m{i}", float(i), 1) for i in range(20)]
     shown = track(phantom_lfc=rows, phantom_feta=rows)
     assert (len(shown.entries), shown.more) == (15, 5) and shown.entries[0].out_mm == pytest.approx(0)
+    floor = [row("floor", 99.0, kind="mean-shape")]
+    shown = track(phantom_lfc=rows + floor, phantom_feta=rows + floor)
+    assert [e.row.id for e in shown.entries[14:]] == ["m14", "floor"] and shown.more == 5
+
+
+def test_what_brackets_mean_is_said_where_there_are_any():
+    plain = [row("a", 1.0, 1)]
+    assert not track(phantom_lfc=plain, phantom_feta=plain).tagged
+    one = Submission("a-unet-x", "phantom", "a", "unet", "none", (), (0,), "", tag="x")
+    tagged = [row("a", 1.0, 1, submission=one)]
+    assert tagged[0].name == "a (x)" and track(phantom_lfc=tagged, phantom_feta=tagged).tagged
