@@ -192,8 +192,9 @@ def commands_table() -> str:
         value, name = read_json(file), file.name.removesuffix(".run.json")
         if name in {*IDS, *SINGLE}:
             command = code_span(value.get("command") or "–", 500).replace("|", "\\|")
-            rows.append([f"{file.parent.name}/{name}", command, duration(value.get("training_seconds"))])
-    return _table(["submission", "command", "training, per seed"], rows)
+            recipe = "today's" if name in SINGLE or file.parent.name == "ceph" else "earlier"  # films kept theirs
+            rows.append([f"{file.parent.name}/{name}", command, recipe, duration(value.get("training_seconds"))])
+    return _table(["submission", "command", "recipe", "training, per seed"], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
