@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from baselines.bapdg.run import METHOD as BAPDG
@@ -113,16 +113,18 @@ def test_a_landmark_that_nobody_annotated_is_left_out_of_the_loss() -> None:
     assert torch.isclose(found, kept.mean(), rtol=1e-5)
 
 
+@example([10.0, 10.375, 10.5625], 5.0, False)
 @given(st.lists(st.floats(10, 21), min_size=3, max_size=3), st.sampled_from([1.25, 2.5, 5.0]), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_bf16_moves_a_peak_that_is_decoded_in_float32_by_less_than_a_tenth_of_a_voxel(
+def test_bf16_moves_a_peak_that_is_decoded_in_float32_by_a_fraction_of_a_voxel(
     point: list[float], sigma: float, refine: bool
 ) -> None:
     exact = gaussian_heatmaps(torch.tensor([[point]], dtype=torch.float64), (32, 32, 32), sigma)
     rounded = exact.to(torch.bfloat16).float()
     wanted = torch.tensor(point, dtype=torch.float64)
     error = [(decode(maps, refine=refine)[0, 0] - wanted).abs().max() for maps in (exact, rounded)]
-    assert error[1] < error[0] + 0.1
+    # argmax between two voxels whose values are one in bf16, 2⁻⁸ apart: their distances differ by 2 sigma² 2⁻⁸
+    assert error[1] < error[0] + (0.1 if refine else max(0.1, sigma**2 / 100))
 
 
 def test_the_precision_of_a_training_is_the_presets_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:

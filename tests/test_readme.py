@@ -51,7 +51,11 @@ def test_the_example_scores_a_model(phantom, tmp_path, monkeypatch, capsys):
 def test_every_file_that_the_readme_names_is_there():
     text = README.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)]+)\)", text) + re.findall(r"python (baselines/\S+\.py)", text):
-        assert (README.parent / target).exists(), target
+        name, _, heading = target.partition("#")
+        assert (README.parent / name).exists(), target
+        lines = (README.parent / name).read_text("utf-8").splitlines() if heading else ()
+        slugs = {re.sub(r"[^\w\- ]", "", x.lstrip("# ").lower()).replace(" ", "-") for x in lines if x.startswith("#")}
+        assert not heading or heading in slugs, target
 
 
 def fresh_environment(folder):
