@@ -95,8 +95,7 @@ def away_table(track: str, split: str) -> str:
         errors = _record_of(track, split, row.id)
         left = "–" if errors is None or errors.parts is None else f"{errors.parts.mre_without_offset_mm.mean():.2f}"
         trainings = str(row.seeds) if row.kind == "measured" else "–"
-        interval = f"{row.ci95_low_mm:.2f} … {row.ci95_high_mm:.2f}"
-        rows.append([*_named(row), trainings, _value(row.mre_mm, row.mre_std), interval, left])
+        rows.append([*_named(row), trainings, _value(row.mre_mm, row.mre_std), _interval(row), left])
     return _table(["method", "backbone", "trainings", "MRE [mm]", "95 % interval", "without offset [mm]"], rows)
 
 
@@ -306,7 +305,11 @@ def _of(row: pd.Series | None) -> str:
 
 
 def _with_interval(row: pd.Series | None) -> str:
-    return "–" if row is None else f"{_of(row)} ({row.ci95_low_mm:.2f} … {row.ci95_high_mm:.2f})"
+    return "–" if row is None else f"{_of(row)} ({_interval(row)})"
+
+
+def _interval(row: pd.Series) -> str:
+    return f"{row.ci95_low_mm:.2f} … {row.ci95_high_mm:.2f}"
 
 
 def _value(mean: float, std: float, digits: int = 2) -> str:

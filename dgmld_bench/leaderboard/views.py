@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from dgmld_bench.leaderboard import plots
@@ -405,7 +405,7 @@ class Views:
             "about.html",
             "about.html",
             {
-                "bibtex": BIBTEX,
+                "bibtex": escape(BIBTEX),  # its lines stay lines
                 "sources": sources,
                 "shown": shown,
                 "implausible": rules,

@@ -53,10 +53,9 @@ def get_source(name: str, *, offered: tuple[str, ...] = ()) -> Source:
     known = {source.name: source for source in all_sources()}
     if name in known:
         return known[name]
-    if giving := [repr(source.name) for source in known.values() if any(s.track == name for s in source.gives)]:
-        raise UsageError(f"'{name}' is a track; its data comes from source {' and '.join(giving)}")
-    if giving := [repr(source.name) for source in known.values() if any(s.name == name for s in source.gives)]:
-        raise UsageError(f"'{name}' is a split; its data comes from source {' and '.join(giving)}")
+    for kind, field in (("track", "track"), ("split", "name")):
+        if giving := [repr(x.name) for x in known.values() if any(getattr(s, field) == name for s in x.gives)]:
+            raise UsageError(f"'{name}' is a {kind}; its data comes from source {' and '.join(giving)}")
     raise unknown_name("source", name, offered or (*known, "own/NAME"))
 
 
