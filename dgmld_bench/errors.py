@@ -42,8 +42,17 @@ def unknown_name(kind: str, name: str, known: "list[str] | tuple[str, ...]") -> 
     >>> print(unknown_name("split", "fetta", ["feta", "lfc"]))
     unknown split 'fetta'; did you mean 'feta'? Known: feta, lfc
     """
+    hint = did_you_mean(name, known)
+    return UsageError(f"unknown {kind} '{name}'{hint or '.'} Known: {', '.join(known)}")
+
+
+def did_you_mean(name: str, known: "list[str] | tuple[str, ...]") -> str:
+    """Return the question after the nearest known name; nothing where none is near.
+
+    >>> did_you_mean("lps", ["ras_mm", "lps_mm"]), did_you_mean("inches", ["ras_mm", "lps_mm"])
+    ("; did you mean 'lps_mm'?", '')
+    """
     import difflib
 
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else "."
-    return UsageError(f"unknown {kind} '{name}'{hint} Known: {', '.join(known)}")
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -62,6 +62,12 @@ def test_nothing_is_better_than_itself():
     assert result.overall.difference_mm == 0 and result.overall.p == 1 and result.better is None
 
 
+def test_a_copy_is_told_from_an_equal_average():
+    shuffled = ERRORS[:, ::-1]
+    assert compare(method(), method(name="B")).is_of_equals
+    assert not compare(method(), method(shuffled, name="B")).is_of_equals
+
+
 def test_p_per_landmark_is_corrected_over_landmarks():
     other = np.random.default_rng(4).gamma(2, size=(1, 20, 6)) + np.arange(6) / 4
     result = compare(method(), method(other))

@@ -86,3 +86,14 @@ def test_what_brackets_mean_is_said_where_there_are_any():
     one = Submission("a-unet-x", "phantom", "a", "unet", "none", (), (0,), "", tag="x")
     tagged = [row("a", 1.0, 1, submission=one)]
     assert tagged[0].name == "a (x)" and track(phantom_lfc=tagged, phantom_feta=tagged).tagged
+
+
+def test_methods_of_the_benchmarks_own_authors_are_said_to_be_theirs():
+    of = Submission("a-unet", "phantom", "a", "unet", "none", (), (0,), "", authors="Us")
+    rows = [
+        row("a", 1.0, 1, submission=of),
+        row("b", 2.0, 1, submission=replace(of, authors="Them")),
+        row("floor", 9.0, kind="mean-shape", submission=of),
+    ]
+    shown = track(phantom_lfc=rows, phantom_feta=rows)
+    assert shown.methods_by(("Us",)) == ["a"] and shown.methods_by(()) == []

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.leaderboard import plots, site
 from dgmld_bench.leaderboard.model import Board, TrackBoard, Value
-from dgmld_bench.leaderboard.project import BIBTEX, repository_address
+from dgmld_bench.leaderboard.project import BIBTEX, keepers, repository_address
 from dgmld_bench.leaderboard.server import make_server
 from dgmld_bench.leaderboard.tables import results_csv
 from dgmld_bench.leaderboard.views import SplitView
@@ -97,6 +97,14 @@ def test_every_link_leads_to_a_page(small: Path) -> None:
                 target = (path.parent / file).resolve() if file else path
                 assert target in parsed or target == (small / "results.csv").resolve(), f"{path.name}: {href}"
                 assert not fragment or "=" in fragment or fragment in parsed[target].ids
+
+
+def test_the_keepers_are_the_authors_of_the_software_not_of_the_paper(tmp_path: Path) -> None:
+    assert keepers(tmp_path) == ()
+    text = "authors:\n  - name: The developers\n  - name: 'Ada'\npreferred-citation:\n  authors:\n    - name: Gong\n"
+    (tmp_path / "CITATION.cff").write_text(text)
+    assert keepers(tmp_path) == ("The developers", "Ada")
+    assert keepers(Path(__file__).parents[1])
 
 
 def test_the_repository_is_linked_where_its_citation_names_it(tmp_path: Path) -> None:

@@ -26,9 +26,7 @@ def register(app: typer.Typer) -> None:
 def audit(
     track: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[TRACK]", help="dgmld, open, ceph, phantom or own/NAME. Default: all on disk.", show_default=False
-        ),
+        typer.Argument(help="dgmld, open, ceph, phantom or own/NAME. Default: all on disk.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,

@@ -184,6 +184,8 @@ def _verdict(result: Comparison) -> str:
 
     better = result.better
     if better is None:
+        if result.is_of_equals:
+            return "[yellow]A and B have the same error at every point: these are the same predictions.[/]"
         if min(result.overall.n_trainings) == 1:
             return (
                 "[yellow]One training says nothing of the next, so neither is surely better:[/] "

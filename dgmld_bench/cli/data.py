@@ -47,13 +47,10 @@ def datasets(data_dir: DataDir = None, json: JsonPath = None) -> None:
 
 
 def import_(
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help=f"{', '.join(source_names())} or own.", show_default=False)
-    ],
+    source: Annotated[str, typer.Argument(help=f"{', '.join(source_names())} or own.", show_default=False)],
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="PATH",
             help="The folder that holds the data, at any depth, or an archive.",
             show_default=False,
             readable=False,
@@ -62,16 +59,14 @@ def import_(
     copy: Annotated[bool, typer.Option("--copy", help="Copy the files; otherwise they stay where they are.")] = False,
     spacing_mm: Annotated[
         float | None,
-        typer.Option(
-            "--spacing-mm", metavar="S", help="Films: the edge of one pixel in millimetres.", show_default=False
-        ),
+        typer.Option("--spacing-mm", help="Films: the edge of one pixel in millimetres.", show_default=False),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="own: what to call your centre; the split is own/NAME.", show_default=False)
     ] = None,
     landmarks: Annotated[
         str | None,
-        typer.Option(metavar="SET", help="own: cerebellum (3D) or cephalometric (2D).", show_default=False),
+        typer.Option(help="own: cerebellum (3D) or cephalometric (2D).", show_default=False),
     ] = None,
     space: Annotated[
         str | None,

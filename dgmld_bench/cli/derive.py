@@ -25,10 +25,10 @@ def register(app: typer.Typer) -> None:
 def derive_landmarks(
     path: Annotated[
         Path,
-        typer.Argument(metavar="PATH", help="A folder with label maps (.nii.gz, .nii), any depth.", show_default=False),
+        typer.Argument(help="A folder with label maps (.nii.gz, .nii), any depth.", show_default=False),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Where to write. Default: PATH/landmarks.", show_default=False)
+        Path | None, typer.Option(help="Where to write. Default: landmarks/ in the folder.", show_default=False)
     ] = None,
     numbering: Annotated[
         Literal["fidon", "feta"] | None,
@@ -40,14 +40,13 @@ def derive_landmarks(
     cerebellum: Annotated[
         str | None,
         typer.Option(
-            metavar="LABELS",
             help="The labels of the cerebellum in maps of any other numbering: 6, or 5,8 where the vermis is apart.",
             show_default=False,
         ),
     ] = None,
     pattern: Annotated[
         str | None,
-        typer.Option(metavar="GLOB", help="Only files that match, such as '*_dseg.nii.gz'.", show_default=False),
+        typer.Option(help="Only files that match, such as '*_dseg.nii.gz'.", show_default=False),
     ] = None,
     json: JsonPath = None,
 ) -> None:

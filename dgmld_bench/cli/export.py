@@ -18,13 +18,12 @@ def register(app: typer.Typer) -> None:
 def export(
     splits: Annotated[
         list[str],
-        typer.Argument(metavar="SPLIT", help="One split, or several of one landmark set.", show_default=False),
+        typer.Argument(help="One split, or several of one landmark set.", show_default=False),
     ],
     format: Annotated[str, typer.Option("--format", help="hf, parquet, nnlandmark or slicer.", show_default=False)],
     out: Annotated[
         Path,
         typer.Option(
-            metavar="PATH",
             help="The folder to write: new or empty. parquet also takes a file name that ends in .parquet.",
             show_default=False,
         ),
@@ -34,7 +33,7 @@ def export(
         typer.Option("--references", help="Export landmarks and masks of test splits too; else they are withheld."),
     ] = False,
     predictions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Predictions JSON, for parquet and slicer.", show_default=False)
+        Path | None, typer.Option(help="Predictions JSON, for parquet and slicer.", show_default=False)
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Which run of the predictions. Default: all.", show_default=False)

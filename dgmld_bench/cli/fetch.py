@@ -37,28 +37,25 @@ def register(app: typer.Typer) -> None:
 def download(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SOURCE", help=f"{_CAN_BE_HAD}. Default: dgmld.", show_default=False),
+        typer.Argument(help=f"{_CAN_BE_HAD}. Default: dgmld.", show_default=False),
     ] = None,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept licence and terms without being asked, in scripts.")
     ] = False,
     revision: Annotated[
         str | None,
-        typer.Option(metavar="REV", help="dgmld: a branch, tag or commit. Default: main.", show_default=False),
+        typer.Option(help="dgmld: a branch, tag or commit. Default: main.", show_default=False),
     ] = None,
     mirror: Annotated[
         str | None,
         typer.Option(
-            metavar="URL",
-            help="Fetch URL/<path of the file> instead; dgmld: the endpoint of another hub, which gets your token.",
+            help="Where to fetch from instead: what stands before each path. dgmld: another hub, it gets your token.",
             show_default=False,
         ),
     ] = None,
     spacing_mm: Annotated[
         float | None,
-        typer.Option(
-            "--spacing-mm", metavar="S", help="pku: the edge of one pixel in millimetres.", show_default=False
-        ),
+        typer.Option("--spacing-mm", help="pku: the edge of one pixel in millimetres.", show_default=False),
     ] = None,
     size: Annotated[
         Literal["full", "small"], typer.Option(help="phantom: 315 cases, or the first 46 of them for a try.")
@@ -121,7 +118,7 @@ def download(
 def verify(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SOURCE", help="Sources to check. Default: all that are on disk.", show_default=False),
+        typer.Argument(help="Sources to check. Default: all that are on disk.", show_default=False),
     ] = None,
     data_dir: DataDir = None,
     json: JsonPath = None,
@@ -172,7 +169,7 @@ def verify(
 def remove(
     source: Annotated[
         str,
-        typer.Argument(metavar="SOURCE", help="As `dgmld-bench datasets` lists them, or own/NAME.", show_default=False),
+        typer.Argument(help="As `dgmld-bench datasets` lists them, or own/NAME.", show_default=False),
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     data_dir: DataDir = None,

@@ -23,7 +23,7 @@ from dgmld_bench.leaderboard.model import (
     Value,
 )
 from dgmld_bench.leaderboard.parts_record import rounded
-from dgmld_bench.leaderboard.project import repository_address
+from dgmld_bench.leaderboard.project import keepers, repository_address
 from dgmld_bench.leaderboard.records import (
     ANNOTATOR,
     DIGITS,
@@ -201,7 +201,7 @@ def build_board(root: Path, data_dir: Path | None = None, progress: Progress | N
         boards = [_split_board(get_split(name), track, entries, records, faults, reported) for name in _scored(track)]
         *splits, validation = boards
         tracks.append(TrackBoard(track, tuple(splits), _agreement(splits), validation))
-    return Board(PROTOCOL, tuple(tracks), tuple(faults.values()), repository_address(root))
+    return Board(PROTOCOL, tuple(tracks), tuple(faults.values()), repository_address(root), keepers(root))
 
 
 def _split_board(

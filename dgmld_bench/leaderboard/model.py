@@ -224,13 +224,15 @@ class TrackBoard:
 class Board:
     """The whole leaderboard.
 
-    ``faults`` say which submissions could not be scored, and why; ``repository`` is its address, where that is known.
+    ``faults`` say which submissions could not be scored, and why; ``repository`` is its address, where that is known;
+    ``keepers`` are the authors of the benchmark, whose own methods are said to be theirs.
     """
 
     protocol: int
     tracks: tuple[TrackBoard, ...]
     faults: tuple[str, ...] = ()
     repository: str | None = None
+    keepers: tuple[str, ...] = ()
 
 
 IMPLAUSIBLE: dict[str, tuple[str, str]] = {

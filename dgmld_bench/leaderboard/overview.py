@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -63,6 +63,11 @@ class Overview:
         self.more = len(entries) - len(self.entries)
         self.tagged = any(e.row.tag for e in self.entries)
         self.groups = _groups(self.entries)
+
+    def methods_by(self, authors: Collection[str]) -> list[str]:
+        """Return the trained methods shown that are of these authors."""
+        rows = (e.row for e in self.entries if e.row.kind == "measured")
+        return sorted({r.method for r in rows if r.submission and r.submission.authors in authors})
 
     def picture(self, key: str) -> Markup:
         """Return the drawing: a line per method, from its Average in domain to that out of domain."""

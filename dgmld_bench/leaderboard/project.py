@@ -23,6 +23,13 @@ def is_repository(root: Path) -> bool:
     return (root / REPORTED).is_file()
 
 
+def keepers(root: Path) -> tuple[str, ...]:
+    """Return who keeps the benchmark: the authors of the software in its ``CITATION.cff``; nobody without one."""
+    path = root / CITATION
+    authors = re.search(r"^authors:\n((?:[ -].*\n)+)", path.read_text("utf-8"), re.M) if path.is_file() else None
+    return tuple(re.findall(r"^ *- name: *[\"']?(.+?)[\"']?$", authors[1], re.M)) if authors else ()
+
+
 def repository_address(root: Path) -> str | None:
     """Return the address of a repository as its ``CITATION.cff`` says (``repository-code``); None where it does not."""
     path = root / CITATION

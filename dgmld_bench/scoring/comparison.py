@@ -39,6 +39,11 @@ class Comparison:
         """The method that the difference surely favours, if any."""
         return (self.a if self.overall.difference_mm < 0 else self.b) if self.overall.is_sure else None
 
+    @property
+    def is_of_equals(self) -> bool:
+        """Whether both have the same error at every point, as a file and its copy do."""
+        return np.array_equal(self.a.errors_mm, self.b.errors_mm, equal_nan=True)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what ``compare --json`` writes."""
         return {

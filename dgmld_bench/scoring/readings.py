@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmld_bench.cases import Case
-from dgmld_bench.errors import UsageError
+from dgmld_bench.errors import UsageError, did_you_mean
 from dgmld_bench.geometry import SPACES, to_world
 from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.missing import mean_of_present
@@ -164,7 +164,8 @@ def parse_reading(text: str, landmark_set: LandmarkSet) -> Reading:
             reading = replace(reading, names=(*reading.names, tuple(pair)))  # type: ignore[arg-type]
         else:
             raise UsageError(
-                f"read_as={text}: '{part}' is no reading; expected a space ({', '.join(SPACES)}), "
+                f"read_as={text}: '{part}' is no reading{did_you_mean(part, SPACES)}; "
+                f"expected a space ({', '.join(SPACES)}), "
                 f"{_ORDER[landmark_set.dimension]}, "
                 + ("a scale such as 2.5x2.5, " if landmark_set.dimension == 2 else "")
                 + f"or landmarks as written and as meant, {'{0}={1},{1}={0}'.format(*landmark_set.names)}"
