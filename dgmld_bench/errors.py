@@ -36,23 +36,25 @@ class ReferenceWithheldError(DgmldBenchError):
     """Reference landmarks or masks of a test split were read without asking for them."""
 
 
-def unknown_name(kind: str, name: str, known: "list[str] | tuple[str, ...]") -> UsageError:
+def unknown_name(kind: str, name: str, known: "list[str] | tuple[str, ...]", *, where: str = "") -> UsageError:
     """Build the error for a name that no registry holds, with the nearest known ones.
 
     >>> print(unknown_name("split", "fetta", ["feta", "lfc"]))
     unknown split 'fetta'; did you mean 'feta'? Known: feta, lfc
     """
     hint = did_you_mean(name, known)
-    return UsageError(f"unknown {kind} '{name}'{hint or '.'} Known: {', '.join(known)}")
+    place = f" {where}" if where else ""
+    return UsageError(f"unknown {kind} '{name}'{place}{hint or '.'} Known{place}: {', '.join(known)}")
 
 
 def did_you_mean(name: str, known: "list[str] | tuple[str, ...]") -> str:
     """Return the question after the nearest known name; nothing where none is near.
 
-    >>> did_you_mean("lps", ["ras_mm", "lps_mm"]), did_you_mean("inches", ["ras_mm", "lps_mm"])
+    >>> did_you_mean("LPS", ["ras_mm", "lps_mm"]), did_you_mean("inches", ["ras_mm", "lps_mm"])
     ("; did you mean 'lps_mm'?", '')
     """
     import difflib
 
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    lower = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), lower, n=1)
+    return f"; did you mean '{lower[close[0]]}'?" if close else ""

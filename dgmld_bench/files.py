@@ -130,10 +130,14 @@ def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
         del data
     except FileNotFoundError:
         raise DataError("no such file", path) from None
-    except (IsADirectoryError, PermissionError) as error:
+    except IsADirectoryError:
+        raise DataError(absence(path), path) from None
+    except PermissionError as error:
         raise DataError(f"cannot be read ({error.strerror})", path) from None
     except UnicodeDecodeError as error:
         raise DataError(f"not UTF-8 text (byte {error.start})", path) from None
+    if not text.strip():
+        raise DataError("is empty", path)
     try:
         return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except RecursionError:

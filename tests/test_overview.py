@@ -97,3 +97,21 @@ def test_methods_of_the_benchmarks_own_authors_are_said_to_be_theirs():
     ]
     shown = track(phantom_lfc=rows, phantom_feta=rows)
     assert shown.methods_by(("Us",)) == ["a"] and shown.methods_by(()) == []
+
+
+def test_annotators_are_a_scale_and_have_no_gap():
+    people = row("annotator", 1.5, kind="annotator")
+    shown = track(
+        phantom_source=[row("a", 1.0, 1), people],
+        phantom_lfc=[row("a", 5.0, 1), people],
+        phantom_feta=[row("a", 4.0, 1), people],
+    )
+    assert [(e.row.id, e.gap_mm) for e in shown.entries] == [("annotator", None), ("a", 3.5)]
+    assert track(phantom_lfc=[people], phantom_feta=[people]).entries == []
+
+
+def test_what_lies_far_beyond_the_methods_is_an_arrow_and_takes_no_room():
+    rows = [row("a", 2.0, 1), row("near", 3.9, kind="mean-shape"), row("far", 4.1, kind="mean-shape")]
+    near, far = (str(track(phantom_lfc=r, phantom_feta=r).picture("x")) for r in (rows[:2], rows))
+    assert "→" not in near and near.count("<circle") == 2
+    assert "→ 4.1" in far and far.count("<circle") == 1 and far.count("→ 3.9") == 1

@@ -34,7 +34,7 @@ def test_three_dimensions_and_any_column_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "columns none"),
+        ("", "is empty; expected a line of column names"),
         ("case,landmark,x\n", "columns case,landmark,x; expected"),
         ("case,landmark,x,y,z\n", "expected case,landmark,x,y"),
         ("case,landmark,x,y,note\n", "columns"),

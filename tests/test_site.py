@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.leaderboard import plots, site
-from dgmld_bench.leaderboard.model import Board, TrackBoard, Value
+from dgmld_bench.leaderboard.model import Board, Rank, TrackBoard, Value
 from dgmld_bench.leaderboard.project import BIBTEX, keepers, repository_address
 from dgmld_bench.leaderboard.server import make_server
 from dgmld_bench.leaderboard.tables import results_csv
@@ -116,6 +116,19 @@ def test_the_repository_is_linked_where_its_citation_names_it(tmp_path: Path) ->
     assert address == "https://example.org/me/bench"
     pages = dict(site.render(replace(board_fixtures.board(2), repository=address)))
     assert all(f'href="{address}"' in text for path, text in pages.items() if path.endswith(".html"))
+
+
+def test_the_front_page_answers_its_question_for_each_centre_away() -> None:
+    track = board_fixtures.board(8).tracks[0]
+    lfc, feta = track.splits
+    rows = [r for r in lfc.rows if r.rank and r.selection == "target-val"]
+    ranks = [Rank(n, 1 if n < len(rows) else 2, len(rows), 1) for n in range(1, len(rows) + 1)]
+    ranked = tuple(replace(r, rank=rank) for r, rank in zip(rows, ranks, strict=True))
+    shown = replace(track, splits=(replace(lfc, rows=ranked), feta))
+    page = dict(site.render(Board(1, (shown,))))["index.html"]
+    answers = re.search(r'<ul class="answers">(.*?)</ul>', page, re.DOTALL)
+    assert answers and set(re.findall(r"splits/(\w+).html", answers[1])) == {"lfc", "feta"}
+    assert f"{len(rows) - 2} of {len(rows) - 1} others may be as good" in answers[1]
 
 
 def test_the_citation_is_that_of_the_readme() -> None:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from dgmld_bench import geometry
 from dgmld_bench.errors import DataError, UsageError, unknown_name
+from dgmld_bench.files import absence
 from dgmld_bench.landmarks import LandmarkSet
 
 Array = NDArray[np.float64]
@@ -110,7 +111,7 @@ def read_point_table(path: Path | str, landmark_set: LandmarkSet, space: str | N
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError("no such file", path)
+        raise DataError(absence(path), path)
     if path.stat().st_size > MAX_BYTES:
         raise DataError(f"{path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read", path)
     try:
@@ -124,6 +125,8 @@ def parse_point_table(
     text: str, landmark_set: LandmarkSet, space: str | None = None, path: Path | str = "table"
 ) -> PointTable:
     """Read points from the text of a table, as :func:`read_point_table` does; errors name ``path``."""
+    if not text.strip():
+        raise DataError("is empty; expected a line of column names, such as case,landmark,x,y", path)
     start = hint.end() if (hint := _SEPARATOR_HINT.match(text)) else 0
     delimiter = _delimiter(text[start:])
     if text.count(delimiter) + text.count("\n") > _MAX_FIELDS:
@@ -289,8 +292,8 @@ class _Reader:
         n_columns = len(self.layout.columns)
         if len(fields) != n_columns:
             hint = ""
-            if len(fields) > n_columns:
-                hint = "; a decimal comma? write 12.5, not 12,5" if self._looks_like_decimal_commas(fields) else ""
+            if len(fields) > n_columns and self._looks_like_decimal_commas(fields):
+                hint = "; a decimal comma? write 12.5, not 12,5, or part columns by semicolons"
             self.faults.append(
                 f"{where}: the row has not as many fields as the header, {len(fields)} of {n_columns}{hint}"
             )

@@ -25,7 +25,8 @@ class Cell:
 class Entry:
     """One method on the splits of a track.
 
-    ``gap_mm`` is the mean Average of the out-of-domain splits minus that in domain; None where one of them is missing.
+    ``gap_mm`` is the mean Average of the out-of-domain splits minus that in domain; None where one of them is missing,
+    and for annotators, who are other people elsewhere.
     """
 
     row: Row
@@ -72,7 +73,8 @@ class Overview:
     def picture(self, key: str) -> Markup:
         """Return the drawing: a line per method, from its Average in domain to that out of domain."""
         rows = [(g.title, [(_name(e.row), _inside(e), e.out_mm) for e in g.entries]) for g in self.groups]
-        return plots.gap_lines(f"gap-{key}", rows)
+        trained = [e for e in self.entries if e.row.kind == "measured"]
+        return plots.gap_lines(f"gap-{key}", rows, max(max(e.out_mm, _inside(e) or 0.0) for e in trained))
 
 
 def _groups(entries: Iterable[Entry]) -> list[Group]:
@@ -88,7 +90,7 @@ def _groups(entries: Iterable[Entry]) -> list[Group]:
 
 def _entries(inside: Sequence[SplitBoard], outside: Sequence[SplitBoard]) -> list[Entry]:
     found = []
-    by_split = [_measured(s) for s in (*inside, *outside)]
+    by_split = [{r.id: r for r in s.rows if r.kind == "annotator"} | _measured(s) for s in (*inside, *outside)]
     for id in sorted(set().union(*by_split[len(inside) :])):
         rows = [rows.get(id) for rows in by_split]
         out = [r.average.mean for r in rows[len(inside) :] if r is not None and r.average]
@@ -97,7 +99,7 @@ def _entries(inside: Sequence[SplitBoard], outside: Sequence[SplitBoard]) -> lis
         row = next(r for r in rows[len(inside) :] if r is not None)
         cells = tuple(Cell(None if r is None else r.average, bool(r and r.rank and r.rank.low == 1)) for r in rows)
         out_mm = sum(out) / len(out)
-        home = cells[0].average if inside else None
+        home = cells[0].average if inside and row.kind != "annotator" else None
         found.append(Entry(row, cells, out_mm, None if home is None else out_mm - home.mean))
     return found
 

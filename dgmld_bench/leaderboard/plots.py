@@ -277,8 +277,16 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
     return svg(key, (WIDTH, bottom + 6), title, said, parts)
 
 
-def gap_lines(key: str, groups: Sequence[tuple[str, Sequence[tuple[str, float | None, float]]]]) -> Markup:
+_FAR_BEYOND = 2.0
+"""How many times the greatest error to be read off a drawing may be as long as what is drawn beside it."""
+
+
+def gap_lines(
+    key: str, groups: Sequence[tuple[str, Sequence[tuple[str, float | None, float]]]], highest: float
+) -> Markup:
     """Draw each method's error in domain (circle) and out of domain (dot), joined by a line: the gap.
+
+    What lies far beyond ``highest``, the greatest error that is to be read off, is an arrow with its value.
 
     Parameters
     ----------
@@ -288,7 +296,9 @@ def gap_lines(key: str, groups: Sequence[tuple[str, Sequence[tuple[str, float | 
     step, top, left = 20.0, 30.0, 200.0
     rows = [row for _, of_group in groups for row in of_group]
     bottom = top + step * (len(rows) + sum(bool(title) for title, _ in groups))
-    x = Scale((0, max(max(out, inside or 0.0) for _, inside, out in rows) * 1.05), (left, WIDTH - 16))
+    all_of_them = max(max(out, inside or 0.0) for _, inside, out in rows)
+    limit = all_of_them if all_of_them <= _FAR_BEYOND * highest else highest
+    x = Scale((0, limit * 1.05), (left, WIDTH - (16 if limit == all_of_them else 46)))
     parts: list[Markup] = []
     for value in x.ticks(6):
         parts.append(line("grid", x(value), top, x(value), bottom))
@@ -303,10 +313,14 @@ def gap_lines(key: str, groups: Sequence[tuple[str, Sequence[tuple[str, float | 
         for name, inside, out in of_group:
             middle += step
             parts.append(text(left - 10, middle + 4, clean(name, 25), "tick end name rankname"))
-            if inside is not None:
-                parts.append(line("range", x(inside), middle, x(out), middle))
+            end = min(out, limit * 1.05)
+            if inside is not None and inside <= limit:
+                parts.append(line("range", x(inside), middle, x(end), middle))
                 tip = f"{clean(name, 80)}: {inside:.2f} mm in domain"
                 parts.append(Markup(mark).format("inside", number(x(inside)), number(middle), tip))
+            if out > limit:
+                parts.append(text(x(end), middle + 4, f"→ {out:.1f}", "tick"))
+                continue
             tip = f"{clean(name, 80)}: {out:.2f} mm out of domain"
             parts.append(Markup(mark).format("dot", number(x(out)), number(middle), tip))
     said = f"{len(rows)} methods; the table holds the numbers."

@@ -96,10 +96,10 @@ def find_record(root: Path, split: str, name: str) -> Record:
     if name not in known:
         if not known:
             raise UsageError(
-                f"'{name}' is no file, and the board holds no verified errors on split '{split}' "
-                f"below {root / ERRORS / track} (--root names the repository)"
+                f"'{name}' is no file, and the board holds no verified errors on split '{split}': none are below "
+                f"{root / ERRORS / track}. Name a predictions file, or, elsewhere, the repository by --root"
             )
-        raise unknown_name(f"file or row of the board on split '{split}'", name, known)
+        raise unknown_name("file, or row of the board", name, known, where=f"on split '{split}'")
     record = read_record(record_path(root, track, name, split))
     if record.protocol != PROTOCOL:
         raise DataError(

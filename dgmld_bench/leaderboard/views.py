@@ -27,7 +27,7 @@ from dgmld_bench.leaderboard.model import (
     TrackBoard,
     Value,
 )
-from dgmld_bench.leaderboard.overview import Overview
+from dgmld_bench.leaderboard.overview import Entry, Overview
 from dgmld_bench.leaderboard.parts_view import (
     Definitions,
     MethodParts,
@@ -354,7 +354,7 @@ class TrackView:
         """Return where a line of the paper's layouts comes from."""
         return _KINDS.get(line.row.kind, line.row.selection or "")
 
-    def page(self, line: Line) -> str | None:
+    def page(self, line: Line | Entry) -> str | None:
         """Return the page of a line's submission."""
         return page_of(line.row)
 
