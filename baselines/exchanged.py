@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 #: What a centre's cases are called in the open track.
 CENTRES = {"CRL": ("open-train", "open-val"), "Chinese": ("open-wu",), "spina bifida": ("open-sb",)}
+_SOURCE, _UNLIKE = "CRL", "spina bifida"
+_DRAWS = 60
+"""Shapes drawn of each case: a thousand in all."""
 GREYS = ("as they are", "matched")
 #: A voxel at or below this is background: two per cent of the full scale of prepared images.
 BACKGROUND = 1310
@@ -89,6 +92,8 @@ def exchanged(
     for centre in CENTRES:
         anatomy.add_row(centre, *_anatomy(centre, data_dir))
     console.print(anatomy)
+    share = _drawn_percent(preset, data_dir)
+    console.print(f"SynthDG draws shapes from {_SOURCE}: {share:.0f} % have a ratio within the range of {_UNLIKE}")
     table = Table(title="Average MRE by tested centre, mm", title_justify="left", **style)
     for heading in ("method", "trained on", "grey values", *CENTRES):
         table.add_column(heading, no_wrap=True)
@@ -107,10 +112,39 @@ def exchanged(
 
 def _anatomy(centre: str, data_dir: Path | None) -> list[str]:
     """Return how many cases a centre has, the mean length of each biometric, and the range of a ratio of two."""
-    points = [c.landmarks for s in CENTRES[centre] for c in load_split(s, references=True, data_dir=data_dir)]
-    found = lengths(np.stack(points), CEREBELLUM.biometric_indices())  # (case, biometric)
-    ratio = found[:, BIOMETRICS.index(HEIGHT)] / found[:, BIOMETRICS.index(WIDTH)]
+    points = _points_of(centre, data_dir)
+    found, ratio = lengths(points, CEREBELLUM.biometric_indices()), _ratio(points)
     return [str(len(found)), *(f"{v:.1f}" for v in found.mean(axis=0)), f"{ratio.min():.2f} – {ratio.max():.2f}"]
+
+
+def _points_of(centre: str, data_dir: Path | None) -> NDArray[np.float64]:
+    """Return a centre's reference landmarks, ``(case, landmark, axis)`` in millimetres."""
+    cases = (c for s in CENTRES[centre] for c in load_split(s, references=True, data_dir=data_dir))
+    return np.stack([case.landmarks for case in cases])
+
+
+def _ratio(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return height over width of each case."""
+    found = lengths(points, CEREBELLUM.biometric_indices())  # (case, biometric)
+    return found[:, BIOMETRICS.index(HEIGHT)] / found[:, BIOMETRICS.index(WIDTH)]
+
+
+def _drawn_percent(preset: str, data_dir: Path | None) -> float:
+    """Return how often SynthDG draws a shape whose height over width is one of the centre unlike the source."""
+    import torch
+
+    from baselines.synthdg.volumes import Volumes
+
+    data = _cases_of(_SOURCE, _settings("synthdg", preset), data_dir)
+    points = torch.from_numpy(np.stack([c.grid.to_grid(w) for c, w in zip(data.cases, data.world, strict=True)]))
+    labels = torch.stack([torch.from_numpy(np.asarray(case.labels)) for case in data.cases])
+    wanted, generator = _ratio(_points_of(_UNLIKE, data_dir)), torch.Generator().manual_seed(0)
+    found = []
+    for _ in range(_DRAWS):
+        moved = Volumes().draw_shapes(labels, generator).move_points(points, tuple(labels.shape[1:])).numpy()
+        found.append(_ratio(np.stack([c.grid.to_world(p) for c, p in zip(data.cases, moved, strict=True)])))
+    drawn = np.concatenate(found)
+    return float(100 * np.mean((drawn >= wanted.min()) & (drawn <= wanted.max())))
 
 
 def match_greys(image: NDArray[np.uint16], reference: NDArray[np.uint16]) -> NDArray[np.uint16]:
