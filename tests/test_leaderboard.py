@@ -66,6 +66,13 @@ def test_the_same_inputs_give_the_same_bytes_and_the_check_agrees(repository, da
     assert find_differences(repository, data) == []
 
 
+def test_the_check_knows_what_the_board_says_of_the_project(repository, data):
+    (repository / "CITATION.cff").write_text('authors:\n  - name: Us\nrepository-code: "https://example.org/me"\n')
+    publish(repository, data)
+    assert "https://example.org/me" in (repository / "leaderboard/site/index.html").read_text("utf-8")
+    assert find_differences(repository, data) == []
+
+
 def test_without_the_reference_the_last_verified_errors_are_kept(repository, data, tmp_path):
     publish(repository, data)
     before = (repository / "leaderboard/results.csv").read_bytes()

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from dgmld_bench.leaderboard.build import Progress
+from dgmld_bench.leaderboard.project import CITATION
 from dgmld_bench.leaderboard.publish import OUTPUTS, RESULTS, SITE, publish
 from dgmld_bench.leaderboard.records import ERRORS
 from dgmld_bench.leaderboard.revisions import read_file
@@ -48,6 +49,8 @@ def find_differences(
         for folder in ("submissions", "leaderboard"):
             if (root / folder).is_dir():
                 shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("site"))
+        if (root / CITATION).is_file():
+            shutil.copyfile(root / CITATION, copy / CITATION)
         publish(copy, data_dir, progress)
         results = root / RESULTS
         texts = [results.read_text("utf-8", "replace") if results.is_file() else ""]
