@@ -40,13 +40,8 @@ ABLATION = {
 }
 #: Whoever submits may call a method as they like: these are the submissions of this repository's own trainers.
 IDS = {f"{method}-{backbone}".lower() for method in {*PAPER_METHODS, *ABLATION} for backbone in BACKBONES}
-#: Single trainings of the same trainers, shown where a split has nothing better.
-SINGLE = {
-    f"{method}-{backbone}-{tag}".lower(): tag
-    for method in {*PAPER_METHODS, "SynthDG"}
-    for backbone in BACKBONES
-    for tag in ("seed0", "cosine")
-}
+#: Single trainings of the same trainers, shown apart, or where a split has nothing better of their method.
+SINGLE = {f"{method}-{backbone}-seed0".lower() for method in {*PAPER_METHODS, "SynthDG"} for backbone in BACKBONES}
 
 
 @cache
@@ -191,7 +186,7 @@ def commands_table() -> str:
         value, name = read_json(file), file.name.removesuffix(".run.json")
         if name in {*IDS, *SINGLE}:
             command = code_span(value.get("command") or "–", 500).replace("|", "\\|")
-            recipe = "today's" if name in SINGLE or file.parent.name == "ceph" else "earlier"  # films kept theirs
+            recipe = "earlier" if file.parent.name == "phantom" else "today's"
             rows.append([f"{file.parent.name}/{name}", command, recipe, duration(value.get("training_seconds"))])
     return _table(["submission", "command", "recipe", "training, per seed"], rows)
 
@@ -251,8 +246,11 @@ def _beside_reported(track: str, splits: Sequence[str], paper_track: str, paper_
 
 
 def _trained(track: str, split: str) -> list[pd.Series]:
-    """Return the rows of this repository's trainers; single trainings where there is no other."""
-    return _rows(track, split, "measured") or _rows(track, split, "measured", SINGLE)
+    """Return the rows of this repository's trainers; a single training of a method where it has no other."""
+    whole = _rows(track, split, "measured")
+    known = {(r.method, r.backbone) for r in whole}
+    single = [r for r in _rows(track, split, "measured", SINGLE) if (r.method, r.backbone) not in known]
+    return sorted([*whole, *single], key=_order)
 
 
 def _with_people(track: str, split: str) -> list[pd.Series]:
@@ -262,7 +260,7 @@ def _with_people(track: str, split: str) -> list[pd.Series]:
 
 def _named(row: pd.Series) -> tuple[str, str]:
     """Return a row's method, marked where it is a single training, and its backbone, where it has one."""
-    name = f"{row.method} ({SINGLE[row.id]})" if row.id in SINGLE else row.method
+    name = f"{row.method} (seed0)" if row.id in SINGLE else row.method
     return name, row.backbone if row.kind == "measured" else "–"
 
 
@@ -272,11 +270,12 @@ def _rows(track: str, split: str, kind: str, ids: Collection[str] = IDS) -> list
     found = table[(table.track == track) & (table.split == split) & (table.kind == kind)]
     if kind == "measured":
         found = found[found.id.isin(ids)]
-    place = {m: i for i, m in enumerate(PAPER_METHODS)}
-    return sorted(
-        (row for _, row in found.iterrows()),
-        key=lambda r: (BACKBONES.index(r.backbone) if r.backbone in BACKBONES else 9, place.get(r.method, 9), r.id),
-    )
+    return sorted((row for _, row in found.iterrows()), key=_order)
+
+
+def _order(row: pd.Series) -> tuple[int, int, str]:
+    place = PAPER_METHODS.index(row.method) if row.method in PAPER_METHODS else 9
+    return BACKBONES.index(row.backbone) if row.backbone in BACKBONES else 9, place, row.id
 
 
 @cache
