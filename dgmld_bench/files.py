@@ -137,7 +137,7 @@ def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
     except UnicodeDecodeError as error:
         raise DataError(f"not UTF-8 text (byte {error.start})", path) from None
     if not text.strip():
-        raise DataError("is empty", path)
+        raise DataError("is empty, not valid JSON", path)
     try:
         return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except RecursionError:

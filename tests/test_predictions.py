@@ -241,7 +241,7 @@ def test_bytes_that_are_not_text_and_files_too_large_are_refused(tmp_path):
         Predictions.load(path, max_bytes=10)
     with pytest.raises(DataError, match="no such file"):
         Predictions.load(tmp_path / "none.json")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="is a folder, expected a file"):
         Predictions.load(tmp_path)
 
 
