@@ -18,6 +18,7 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.build import build_board
 from dgmld_bench.leaderboard.layouts import PAPER_METHODS
 from dgmld_bench.leaderboard.model import FLAGS, Row, TrackBoard
+from dgmld_bench.leaderboard.project import keepers
 from dgmld_bench.leaderboard.records import ERRORS
 from dgmld_bench.leaderboard.reported import FILE as REPORTED
 from dgmld_bench.leaderboard.revisions import Change, find_commit, list_changes, merge_base, read_blob
@@ -46,6 +47,8 @@ class Review:
     track, id : str
         Of the submission; empty where there are faults.
     before, after : TrackBoard or None
+    keepers : tuple of str
+        The authors of the benchmark.
     """
 
     faults: tuple[str, ...]
@@ -53,6 +56,7 @@ class Review:
     id: str = ""
     before: TrackBoard | None = None
     after: TrackBoard | None = None
+    keepers: tuple[str, ...] = ()
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -113,7 +117,8 @@ def review(root: Path, base: str, head: str, data_dir: Path | None = None, *, sc
             boards.append(next(t for t in board.tracks if t.track.name == track))
         for _ in render(board):  # what cannot be shown is found here, not after the merge
             pass
-    return Review((), track, submission, *boards)
+    before, after = boards
+    return Review((), track, submission, before, after, keepers(root))
 
 
 def _faults_of(changes: Sequence[Change]) -> tuple[list[str], list[Change]]:
@@ -183,6 +188,8 @@ def report(found: Review) -> str:
         lines += [f"- **{FLAGS[f][0]}**: {FLAGS[f][1]}" for f in flags]
     if not one.tag and one.method.lower() in map(str.lower, PAPER_METHODS):
         lines.append("- Without a tag it stands for the paper's method in the tables of README.md and docs/results.md.")
+    if one.authors in found.keepers:
+        lines.append("- It names the authors of this benchmark as its own: the front page will call its method theirs.")
     lines += [f"- The errors of a run on `{split}` are those of a run of `{twin}`." for split, twin in _twins(found)]
     lines += _scores(rows)
     lines += _changes_of_ranks(found.before, found.after, found.id)
