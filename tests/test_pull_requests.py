@@ -94,15 +94,13 @@ def test_a_copy_of_another_submission_is_seen(git, isbi_films):
 
 
 def test_who_claims_to_be_the_benchmarks_author_is_said(git, good, isbi_films, tmp_path):
-    shutil.copytree(git.root, tmp_path / "checkout")
-    (tmp_path / "checkout/CITATION.cff").write_text("authors:\n  - name: Us\n")
-    claimed = git.blob(json.dumps(json.loads(good) | {"authors": "Us"}))
-    for text, says in ((claimed, True), (git.blob(good), False)):
-        head = git.pull_request((PLACE, "100644", text))
-        copy = Git.__new__(Git)
-        copy.root = tmp_path / "checkout"
-        copy.run("fetch", "--quiet", str(git.root), head)
-        assert ("names the authors of this benchmark" in report(review(copy.root, git.base, head, isbi_films))) == says
+    texts = {True: json.dumps(json.loads(good) | {"authors": "Us"}), False: good}
+    heads = {claims: git.pull_request((PLACE, "100644", git.blob(text))) for claims, text in texts.items()}
+    checkout = shutil.copytree(git.root, tmp_path / "checkout")
+    (checkout / "CITATION.cff").write_text("authors:\n  - name: Us\n")
+    for claims, head in heads.items():
+        text = report(review(checkout, git.base, head, isbi_films))
+        assert ("names the authors of this benchmark" in text) == claims
 
 
 def test_in_a_checkout_of_itself_the_report_is_the_same(git, good, isbi_films, tmp_path):

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselines.common.heatmaps import gaussian_heatmaps
@@ -58,11 +58,10 @@ def still(shape=SHAPE, **changes):
 
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS)
-@example(seed=100000)  # three of eight points leave the film
 def test_a_bright_ball_stays_at_its_landmark(seed):
     """Within a quarter of a pixel, when the film is turned, enlarged, stretched, bent and shifted."""
     generator = seeded(seed)
-    points = landmarks(seed, 8)[0]
+    points = landmarks(seed, 16)[0]  # some may leave the film
     warp = random_warp(points, SHAPE, Ranges(), generator)
     moved = warp.move_points(points, SHAPE)
     inside = ((moved > 8) & (moved < torch.tensor(SHAPE) - 9)).all(dim=1)
@@ -76,7 +75,7 @@ def test_a_bright_ball_stays_at_its_landmark(seed):
         weight = (image * near).square()  # its centre of mass; squared, as a fold in the tail tells nothing
         centre = torch.stack([(weight * rows[:, None]).sum(), (weight * columns).sum()]) / weight.sum()
         assert (centre - at).norm() < 0.25
-    assert inside.any()
+    assert inside.sum() >= 6
 
 
 @settings(max_examples=30, deadline=None)

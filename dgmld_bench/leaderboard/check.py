@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 import tempfile
 from pathlib import Path
 
 from dgmld_bench.leaderboard.build import Progress
-from dgmld_bench.leaderboard.project import CITATION
+from dgmld_bench.leaderboard.project import copy_what_builds_the_board
 from dgmld_bench.leaderboard.publish import OUTPUTS, RESULTS, SITE, publish
 from dgmld_bench.leaderboard.records import ERRORS
 from dgmld_bench.leaderboard.revisions import read_file
@@ -46,11 +45,7 @@ def find_differences(
     """
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name)
-        for folder in ("submissions", "leaderboard"):
-            if (root / folder).is_dir():
-                shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("site"))
-        if (root / CITATION).is_file():
-            shutil.copyfile(root / CITATION, copy / CITATION)
+        copy_what_builds_the_board(root, copy)
         publish(copy, data_dir, progress)
         results = root / RESULTS
         texts = [results.read_text("utf-8", "replace") if results.is_file() else ""]

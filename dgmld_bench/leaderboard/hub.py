@@ -14,7 +14,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from dgmld_bench.leaderboard.build import build_board
 from dgmld_bench.leaderboard.hub_card import card, errors_file, measured_rows
 from dgmld_bench.leaderboard.hub_croissant import track_croissant
 from dgmld_bench.leaderboard.model import Board, Row, SplitBoard, TrackBoard
-from dgmld_bench.leaderboard.project import repository_address
+from dgmld_bench.leaderboard.project import copy_what_builds_the_board
 from dgmld_bench.leaderboard.records import DIGITS
 from dgmld_bench.leaderboard.submissions import FOLDER
 from dgmld_bench.leaderboard.tables import results_csv, text_cell
@@ -81,11 +80,8 @@ def _read(root: Path) -> Board:
     """Build the board of a copy: what is exported is what is verified, and the repository stays as it is."""
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name)
-        for folder in (FOLDER, "leaderboard"):
-            if (root / folder).is_dir():
-                shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("site", ".*"))
-        board = build_board(copy, copy / "no data")
-    return replace(board, repository=repository_address(root))
+        copy_what_builds_the_board(root, copy)
+        return build_board(copy, copy / "no data")
 
 
 def files(board: Board, hub_id: str) -> Iterator[tuple[str, str]]:
