@@ -285,10 +285,10 @@ def test_without_leaked_is_refused_where_nothing_leaked(perfect, brains):
     assert result.returncode == 2 and "no case of split 'lfc' is known to be a training case too" in result.stderr
 
 
-def test_score_explains_itself_and_combine_writes_the_mean(isbi_films, tmp_path):
+def test_score_explains_itself(isbi_films, tmp_path):
     from tests.submissions import submission
 
-    path, mean = tmp_path / "p.json", tmp_path / "mean.json"
+    path = tmp_path / "p.json"
     submission(isbi_films, "Good", 20).save(path)
     data = ("--split", "isbi", "--data-dir", isbi_films)
     short, long = (
@@ -303,15 +303,48 @@ def test_score_explains_itself_and_combine_writes_the_mean(isbi_films, tmp_path)
     result = program("compare", path, tmp_path / "bad.json", *data)
     assert "Squared error, A − B in mm²: " in result.stdout, result.stdout + result.stderr
     assert "Without the offset of the other cases: A " in result.stdout and "p < " in result.stdout
-    result = program("combine", path, "--out", mean)
-    assert result.returncode == 0 and "mean of 3 seeds" in result.stdout, result.stderr
-    assert Predictions.load(mean).seeds == [0]
+
+
+def test_score_without_a_split_names_those_of_the_file(perfect, tmp_path):
+    for file, words in ((perfect, f"name the split with --split; {perfect} predicts: lfc"), (tmp_path, "--split")):
+        result = program("score", file)
+        assert result.returncode == 2 and words in " ".join(result.stderr.split()), result.stderr
+
+
+def test_compare_names_all_files_that_are_not_there(perfect):
+    for one, gone in (("one.json", "one.json, two.json"), (perfect, "two.json")):
+        result = program("compare", one, "two.json", "--split", "lfc")
+        assert result.returncode == 1 and f"no such file: {gone}\n" in result.stderr
+
+
+def test_combine_says_what_it_takes_and_writes_the_mean(films, tmp_path):
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    for path, method, shifts in ((one, "One", (9, 90)), (two, "Two", (-8,))):
+        predictions = Predictions(track="ceph", method=method, backbone="unet")
+        for seed, shift in enumerate(shifts):
+            for case in load_split("isbi-val", data_dir=films):
+                points = case.landmarks + np.array([shift, 0])
+                predictions.add(seed=seed, split="isbi-val", case=case.id, landmarks=points)
+        predictions.save(path)
+    result = program("combine", one, two, "--out", tmp_path / "all.json")
+    assert result.returncode == 0 and "One + Two, mean of 3 trainings" in result.stdout, result.stderr
+    best = ("combine", one, two, "--choose", "isbi-val", "--data-dir", films, "--out", tmp_path / "best.json")
+    result = program(*best, "--name", "Best")
+    assert result.returncode == 0, result.stderr
+    assert "Two · unet, seed 0" in result.stdout and "1 more would not make it smaller" in result.stdout
+    mean = Predictions.load(tmp_path / "best.json")
+    assert mean.method == "Best" and mean.seeds == [0]
+    alone = tmp_path / "alone.json"
     for arguments, code, words in (
-        (("combine", mean, "--out", tmp_path / "again.json"), 1, "at least two seeds"),
-        (("combine", path, "--out", path), 2, "would be overwritten"),
+        (("combine", tmp_path / "best.json", "--out", alone), 1, "at least two"),
+        (("combine", one, two, "--out", two), 2, "would be overwritten"),
+        (("combine", one, "--out", alone, "--choose", "isbi", "--data-dir", films), 2, "is a test split"),
+        (("combine", one, "--out", alone, "--choose", "isbi-vla", "--data-dir", films), 2, "did you mean 'isbi-val'"),
+        (("combine", one, "--out", alone, "--choose", "isbi-val", "--data-dir", films), 1, "no mean is better"),
     ):
         result = program(*arguments)
-        assert result.returncode == code and words in result.stderr and "Traceback" not in result.stderr
+        assert result.returncode == code and words in result.stderr and "Traceback" not in result.stderr, result.stderr
+        assert not alone.exists()
 
 
 def test_show_worst_draws_one_sheet_and_names_the_cases(perfect, brains, films, tmp_path):

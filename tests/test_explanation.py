@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from dgmld_bench.cases import Case
-from dgmld_bench.errors import DataError
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
-from dgmld_bench.scoring.combining import combine
 from dgmld_bench.scoring.comparison import compare
 from dgmld_bench.scoring.directions import directions
 from dgmld_bench.scoring.explanation import Explanation
@@ -137,24 +135,6 @@ def test_a_model_beside_two_annotators():
     values = people.to_dict(CEPHALOMETRIC.names)
     assert "nasion" not in values["per_landmark"] and values["per_landmark"]["sella"]["two_definitions"] is True
     assert against_people([case_of({"one": one})], predicted) is None
-
-
-def test_the_mean_of_the_seeds_is_a_method_of_its_own(isbi):
-    predictions = moved(isbi, np.array([[[[1.0, 0.0]]], [[[3.0, 0.0]]]]), seeds=(4, 7))
-    mean = combine(predictions)
-    assert (mean.method, mean.seeds) == ("m, mean of 2 seeds", [0]) and "seeds 4, 7" in mean.description
-    np.testing.assert_allclose(score_against(isbi, mean).errors_mm, 2.0)
-    long = predictions.model_copy(update={"method": "x" * 64})
-    assert len(combine(long).method) == 64 and combine(long).method.endswith(", mean of 2 seeds")
-
-
-def test_what_a_run_lacks_is_not_averaged_over_the_others(isbi):
-    predictions = moved(isbi, np.array([1.0, 0.0]), seeds=(0, 1))
-    del predictions.runs[1].predictions["isbi"]["151"]["sella"]
-    with pytest.raises(DataError, match="seed 1, case '151', landmark 'sella'"):
-        combine(predictions)
-    with pytest.raises(DataError, match="at least two seeds"):
-        combine(moved(isbi, np.array([1.0, 0.0])))
 
 
 def test_a_difference_is_said_to_be_the_part_that_it_is(isbi):

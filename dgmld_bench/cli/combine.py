@@ -1,13 +1,17 @@
-"""``dgmld-bench combine``: the mean of a method's seeds, as a method of its own."""
+"""``dgmld-bench combine``: the mean of several runs, as a method of its own."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dgmld_bench.cli.options import file_argument, refuse_overwriting
+from dgmld_bench.cli.options import DataDir, file_argument, refuse_overwriting
+from dgmld_bench.terminal import echo, make_console, print_whole
+
+if TYPE_CHECKING:
+    from dgmld_bench.scoring.combining import Pool, Step
 
 
 def register(app: typer.Typer) -> None:
@@ -16,24 +20,69 @@ def register(app: typer.Typer) -> None:
 
 
 def combine(
-    file: Annotated[Path, file_argument("Predictions JSON with several runs.")],
+    files: Annotated[
+        list[Path], file_argument("Predictions JSON with several runs, or several files of one track, of any methods.")
+    ],
     out: Annotated[Path, typer.Option(help="The predictions JSON to write.", show_default=False)],
+    choose: Annotated[
+        str | None,
+        typer.Option(
+            help="A validation split: take only those runs whose mean is best there, by forward selection.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What to call it. Default: its methods, and of how many it is the mean.")
+    ] = None,
+    data_dir: DataDir = None,
 ) -> None:
-    """Write the mean of a file's seeds as predictions of their own.
+    """Write the mean of several runs as predictions of their own.
 
-    The method's name says that it is a mean: it took as many trainings as there are seeds, so the board lists it
-    beside the method, not in its place.
+    The method's name says that it is a mean: it took as many trainings as there are
+    runs, so the board lists it beside the methods, not in their place.
 
-    dgmld-bench combine preds.json --out mean.json
+    Examples:
+
+        dgmld-bench combine preds.json --out mean.json
+
+        dgmld-bench combine one.json two.json --choose isbi-val --out best.json
     """
     from dgmld_bench.errors import DataError
+    from dgmld_bench.scoring.combining import Pool
+    from dgmld_bench.scoring.combining import choose as choose_runs
     from dgmld_bench.scoring.combining import combine as mean_of
     from dgmld_bench.scoring.predictions import Predictions
+    from dgmld_bench.scoring.reference import load_reference
 
-    refuse_overwriting([file], out)
+    refuse_overwriting(files, out)
+    the_file = files[0] if len(files) == 1 else None
     try:
-        result = mean_of(Predictions.load(file))
+        pool = Pool(tuple(Predictions.load(file) for file in files))
+        if choose is not None:
+            steps = choose_runs(pool, load_reference(choose, data_dir))
+            _print_steps(pool, steps, choose)
+            pool = pool.of_runs(step.place for step in steps)
+        result = mean_of(pool, name=name, chosen_on=choose)
     except DataError as error:
-        raise DataError(error.message, file) from None
+        raise error if error.file else DataError(error.message, the_file) from None
     result.save(out)
-    typer.echo(f"wrote {out}: {result.method}")
+    echo(f"wrote {out}: {result.method}")
+    every = dict.fromkeys(split for p in pool.files for split in p.splits)
+    if left := [split for split in every if split not in pool.splits]:
+        echo(f"left out, not predicted by all: {', '.join(left)}")
+
+
+def _print_steps(pool: Pool, steps: list[Step], split: str) -> None:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = make_console()
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, header_style="bold")
+    table.add_column("taken")
+    table.add_column(f"mean of these, {escape(split)} [mm]", justify="right")
+    for step in steps:
+        table.add_row(escape(pool.labels[step.place]), f"{step.mre_mm:.3f}")
+    print_whole(console, table)
+    if left := len(pool.labels) - len(steps):
+        console.print(f"[dim]{left} more would not make it smaller.[/]\n")

@@ -60,12 +60,15 @@ def compare(
 
         dgmld-bench compare bapdg-unet baseline-unet --split open-sb
     """
+    from dgmld_bench.errors import DataError
     from dgmld_bench.leaderboard.contestants import is_row
     from dgmld_bench.scoring.comparison import compare as compare_methods
     from dgmld_bench.scoring.comparison import draw_comparison
     from dgmld_bench.splits import find_split
 
     refuse_overwriting([Path(a), Path(b)], json, plot)
+    if gone := [m for m in dict.fromkeys((a, b)) if not is_row(m) and not Path(m).exists()]:
+        raise DataError(f"no such file: {', '.join(gone)}")
     first, second = (_errors(m, split, data_dir, root) for m in (a, b))
     if first.name == second.name and a != b:
         first, second = (replace(m, name=f"{m.name} ({given})") for m, given in ((first, a), (second, b)))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
+    from dgmld_bench.errors import UsageError
     from dgmld_bench.scoring.groups import ByGroup
     from dgmld_bench.scoring.readings import Doubt
     from dgmld_bench.scoring.score import MeanStd, Score
@@ -29,7 +30,13 @@ def score(
     file: Annotated[
         Path, file_argument("Predictions JSON, a bare file of one split (JSON, CSV, TSV), or nnLandmark's folder.")
     ],
-    split: Annotated[str, typer.Option(help="The split to score on, for example feta.", show_default=False)],
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="The split to score on, for example feta. Without it, the splits that FILE predicts are named.",
+            show_default=False,
+        ),
+    ] = None,
     space: Annotated[
         str | None,
         typer.Option(
@@ -93,6 +100,8 @@ def score(
     from dgmld_bench.scoring.score import score as score_predictions
 
     refuse_overwriting([file], json, csv)
+    if split is None:
+        raise _no_split(file)
     result = score_predictions(
         file,
         split,
@@ -126,6 +135,18 @@ def score(
         from dgmld_bench.cli.grouped import print_groups
 
         print_groups(console, grouped)
+
+
+def _no_split(file: Path) -> UsageError:
+    """Return the error that a split is to be named, with those that a file predicts; of one split, any may be meant."""
+    from dgmld_bench.errors import DataError, UsageError
+    from dgmld_bench.scoring.predictions import Predictions
+
+    try:
+        held = ", ".join(Predictions.load(file).splits) or "none"
+        return UsageError(f"name the split with --split; {file} predicts: {held}")
+    except DataError:
+        return UsageError("name the split with --split")
 
 
 def _by(result: Score, by: str) -> ByGroup:
