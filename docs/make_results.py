@@ -180,15 +180,17 @@ def offsets_of_all(track: str, split: str) -> str:
 
 
 def commands_table() -> str:
-    """Return the command behind every one of these submissions, and the time that a seed took to train."""
+    """Return the command behind every one of these submissions, and how long a seed trained and a case takes."""
     rows = []
     for file in sorted((ROOT / "submissions").glob("*/*.run.json")):
         value, name = read_json(file), file.name.removesuffix(".run.json")
         if name in {*IDS, *SINGLE}:
             command = code_span(value.get("command") or "–", 500).replace("|", "\\|")
             recipe = "earlier" if file.parent.name == "phantom" else "today's"
-            rows.append([f"{file.parent.name}/{name}", command, recipe, duration(value.get("training_seconds"))])
-    return _table(["submission", "command", "recipe", "training, per seed"], rows)
+            case = value.get("inference", {}).get("ms_per_case")
+            times = [duration(value.get("training_seconds")), "–" if case is None else f"{case / 1000:.2f}"]
+            rows.append([f"{file.parent.name}/{name}", command, recipe, *times])
+    return _table(["submission", "command", "recipe", "training, per seed", "a case alone [s]"], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
