@@ -32,6 +32,7 @@ __all__ = [
     "get_split",
     "get_track",
     "load_split",
+    "track_with",
 ]
 
 SPLITS = {split.name: split for source in all_sources() for split in source.gives}
@@ -66,6 +67,11 @@ def get_track(name: str) -> Track:
         if name in {get_split(split).source for split in track.split_names}:
             raise UsageError(f"'{name}' is a source; its cases are in track '{track.name}'")
     raise unknown_name("track", name, tuple(TRACKS))
+
+
+def track_with(landmark_set: LandmarkSet) -> str:
+    """Return a track with these landmarks, under whose rules the points of a centre of the user's own are checked."""
+    return next(t.name for t in TRACKS.values() if t.landmarks is landmark_set)
 
 
 def get_split(name: str) -> Split:

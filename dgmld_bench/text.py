@@ -47,6 +47,16 @@ def inert(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
 
+def shortened(text: object) -> str:
+    """Return a text from a file as it may stand in a message: printable, and at most 80 characters long.
+
+    >>> shortened("a\\tb"), len(shortened("long" * 50))
+    ('a?b', 80)
+    """
+    printable = "".join(c if c.isprintable() else "?" for c in str(text))
+    return printable if len(printable) <= 80 else printable[:77] + "..."
+
+
 def without_credentials(url: str) -> str:
     """Return an address without the name and password in it, as messages show it.
 

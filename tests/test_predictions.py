@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
-from dgmld_bench.scoring.predictions import Predictions, find_missing, json_schema, read_predictions
+from dgmld_bench.scoring.predictions import Predictions, find_missing, json_schema
+from dgmld_bench.scoring.predictions_files import read_predictions
 from dgmld_bench.splits import get_split
 
 EXAMPLE = {

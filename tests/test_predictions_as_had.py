@@ -14,7 +14,8 @@ from dgmld_bench.case_ids import match_ids
 from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.export.run import export
 from dgmld_bench.landmarks import CEPHALOMETRIC, CEREBELLUM
-from dgmld_bench.scoring.predictions import Predictions, read_predictions
+from dgmld_bench.scoring.predictions import Predictions
+from dgmld_bench.scoring.predictions_files import read_predictions
 from dgmld_bench.scoring.score import score
 from dgmld_bench.splits import get_split, load_split
 from tests.test_cli_score import program

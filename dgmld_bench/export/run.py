@@ -11,7 +11,8 @@ from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.export.job import Job
 from dgmld_bench.export.note import export_note
 from dgmld_bench.files import Progress, refuse_checkout, write_text
-from dgmld_bench.scoring.predictions import no_run, read_predictions
+from dgmld_bench.scoring.predictions import no_run
+from dgmld_bench.scoring.predictions_files import read_predictions
 from dgmld_bench.sources import how_to_get
 from dgmld_bench.splits import load_split
 from dgmld_bench.storage import folders

@@ -78,6 +78,24 @@ class PointTable:
     states_space: bool = False
     spacings_mm: dict[str, float] = field(default_factory=dict)
 
+    def points_once(self, path: Path | str) -> dict[str, dict[str, list[float]]]:
+        """Return case -> landmark -> point of a table that predicts each point once.
+
+        Raises
+        ------
+        DataError
+            Naming ``path``, for a table with annotators, and for one without a row.
+        """
+        cases = {}
+        for case, annotators in self.cases.items():
+            if set(annotators) != {DEFAULT_ANNOTATOR}:
+                raise DataError("a column 'annotator' belongs to reference points; predictions have none", path)
+            named = zip(self.landmark_set.names, annotators[DEFAULT_ANNOTATOR], strict=True)
+            cases[case] = {name: point.tolist() for name, point in named if not np.isnan(point).any()}
+        if not cases:
+            raise DataError("the table has no row", path)
+        return cases
+
 
 def parse_space(text: str) -> str:
     """Return ``ras_mm`` or ``lps_mm`` for what a person calls it; UsageError for anything else.

@@ -9,7 +9,7 @@ from dgmld_bench.errors import DataError
 from dgmld_bench.leaderboard.records import find_record
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.explanation import Explanation
-from dgmld_bench.scoring.predictions import read_predictions
+from dgmld_bench.scoring.predictions_files import read_predictions
 from dgmld_bench.scoring.readings import Doubt
 from dgmld_bench.scoring.reference import load_reference
 from dgmld_bench.scoring.score import IncompleteError, score_against

@@ -18,7 +18,8 @@ from dgmld_bench.leaderboard.submissions import (
     read_provenance,
 )
 from dgmld_bench.scoring.notes import N_SEEDS
-from dgmld_bench.scoring.predictions import Predictions, read_predictions
+from dgmld_bench.scoring.predictions import Predictions
+from dgmld_bench.scoring.predictions_files import read_predictions
 from dgmld_bench.scoring.validation import find_problems
 from dgmld_bench.splits import get_split, get_track
 

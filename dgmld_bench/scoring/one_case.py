@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from dgmld_bench.cases import Case
 from dgmld_bench.errors import DataError, UsageError
-from dgmld_bench.scoring.predictions import no_run, read_predictions
+from dgmld_bench.scoring.predictions import no_run
+from dgmld_bench.scoring.predictions_files import read_predictions
 from dgmld_bench.scoring.score import check_landmark_set, world_landmarks
 from dgmld_bench.splits import CaseList
 

@@ -30,11 +30,11 @@ from pydantic import (
 from dgmld_bench.case_ids import match_ids
 from dgmld_bench.errors import DataError, UsageError, unknown_name
 from dgmld_bench.files import json_type, read_json, write_text
-from dgmld_bench.formats.nnlandmark import read_nnlandmark
-from dgmld_bench.formats.point_tables import DEFAULT_ANNOTATOR, PointTable, parse_point_table, read_point_table
+from dgmld_bench.formats.point_tables import parse_point_table
 from dgmld_bench.landmarks import LANDMARK_SETS, LandmarkSet, get_landmark_set
 from dgmld_bench.scoring.faults import up_to_faults
-from dgmld_bench.splits import SPLITS, TRACKS, Split, case_sort_key, get_split, get_track
+from dgmld_bench.splits import SPLITS, TRACKS, case_sort_key, get_split, get_track, track_with
+from dgmld_bench.text import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,12 +53,6 @@ _OF_ONE_SPLIT = (
     "The points of one split are read by score, compare, show and validate, with --split; "
     "a submission is made of them with dgmld_bench.Predictions (docs/your-model.md)"
 )
-_HINTS = {
-    ".fcsv": "a point list of an older 3D Slicer; write the points of all cases into one table, "
-    "case,landmark,x,y,z,space (its line 'CoordinateSystem' says the space)",
-    ".dcm": "an image, not predictions; they are JSON, CSV or TSV",
-    ".xlsx": "a spreadsheet; save it as 'CSV UTF-8'",
-}
 
 Space = Literal["ras_mm", "lps_mm", "voxel", "px"]
 Selection = Literal["none", "source-val", "target-val"]
@@ -381,7 +375,7 @@ class Predictions(BaseModel):
         for seed, part in frame.groupby("seed") if "seed" in frame else [(0, frame)]:
             text = part.drop(columns="seed", errors="ignore").to_csv(index=False)
             table = parse_point_table(text, landmark_set, path="the table")
-            runs.append({"seed": int(str(seed)), "predictions": {split: points_of(table, "the table")}})
+            runs.append({"seed": int(str(seed)), "predictions": {split: table.points_once("the table")}})
         return cls(track=track, method=method, backbone=backbone, runs=runs, **values)
 
     def with_ids(self, split: str, known: Iterable[str]) -> tuple[Predictions, dict[str, str]]:
@@ -486,120 +480,6 @@ class Predictions(BaseModel):
             raise DataError(str(error), path) from None
 
 
-def read_predictions(
-    path: Path | str, split: Split, landmark_set: LandmarkSet, space: str | None = None
-) -> Predictions:
-    """Read a predictions file, or a bare file of one split: case -> points in order, or case -> name -> point.
-
-    A bare file may also be a table, CSV or TSV (:mod:`dgmld_bench.formats.point_tables`), and in 3D a folder that
-    nnLandmark wrote (:mod:`dgmld_bench.formats.nnlandmark`). Cases that are called after another split are left out
-    where some are called after this one.
-
-    Parameters
-    ----------
-    path : path
-    split : Split
-        What a bare file is for.
-    landmark_set : LandmarkSet
-        That of the split.
-    space : str, optional
-        The space of a bare file; the default of the dimension when not given. For a full file it must agree.
-
-    Raises
-    ------
-    UsageError
-        For a space that is unknown, does not fit the split, or is not the file's.
-    DataError
-        For a file at fault.
-    """
-    if space is not None:
-        if space not in MAX_COORDINATE:
-            raise unknown_name("space", space, tuple(MAX_COORDINATE))
-        if (space == "px") != (landmark_set.dimension == 2):
-            raise UsageError(f"space '{space}' does not fit split '{split.name}' ({landmark_set.dimension}D)")
-    path = Path(path)
-    if path.is_dir():
-        if landmark_set.dimension == 2 or space not in (None, "voxel"):
-            raise UsageError(f"{path}: a folder is nnLandmark's predictions of volumes, in space 'voxel'")
-        return _bare(path, split, landmark_set, "voxel", read_nnlandmark(path, landmark_set))
-    if path.suffix.lower() in TABLES:
-        table = read_point_table(path, landmark_set, _as_given(space))
-        return _bare(path, split, landmark_set, "ras_mm" if table.states_space else space, points_of(table, path))
-    if hint := _HINTS.get(path.suffix.lower()):
-        raise DataError(hint, path)
-    value = read_json(path)
-    if isinstance(value, dict) and "format" in value:
-        predictions = Predictions.from_json(value, path)
-        if space is not None and space != predictions.space:
-            raise UsageError(f"{path} says its space is '{predictions.space}'; space '{space}' contradicts it")
-        return predictions
-    if not isinstance(value, dict) or not value:
-        raise DataError(
-            "expected a predictions file, or an object that holds case ids and their points; "
-            f"got {'an empty object' if value == {} else json_type(value)}",
-            path,
-        )
-    if by_split := [name for name in value if name in {*SPLITS, split.name}]:
-        raise DataError(f"'{by_split[0]}' is a split, and a bare file holds cases: give it what stands below", path)
-    names = landmark_set.names
-    cases = {}
-    for case, points in value.items():
-        if isinstance(points, list):
-            if len(points) != len(names):
-                raise DataError(f"case '{case}': expected {len(names)} points, got {len(points)}", path)
-            points = dict(zip(names, points, strict=True))
-        if not isinstance(points, dict):
-            raise DataError(f"case '{case}': expected a list or an object of points", path)
-        cases[case] = points
-    return _bare(path, split, landmark_set, space, cases)
-
-
-def _bare(path: Path, split: Split, landmark_set: LandmarkSet, space: str | None, cases: dict[str, Any]) -> Predictions:
-    """Return the predictions of a bare file: one split, one run, the method named like the file."""
-    track = split.track if split.track != "own" else track_with(landmark_set)
-    optional = {} if space is None else {"space": space}
-    try:
-        runs = [{"seed": 0, "predictions": {split.name: _of_split(cases, split)}}]
-        name = _short(path.stem)[:64].strip() or "bare file"
-        return Predictions(track=track, method=name, backbone="unknown", runs=runs, **optional)
-    except DataError as error:
-        raise DataError(str(error), path) from None
-
-
-def _of_split(cases: dict[str, Any], split: Split) -> dict[str, Any]:
-    """Leave out cases that are called after other splits, as ``export`` calls those of several, beside this split's."""
-    names = sorted({*SPLITS, split.name}, key=len, reverse=True)  # lfc-val-3 is of lfc-val, and not of lfc
-    owner = {case: next((n for n in names if case.startswith(f"{n}-")), None) for case in cases}
-    owner |= dict.fromkeys(set(cases).intersection(split.case_ids or ()), split.name)
-    if split.name not in owner.values():
-        return cases
-    return {case: points for case, points in cases.items() if owner[case] in (split.name, None)}
-
-
-def track_with(landmark_set: LandmarkSet) -> str:
-    """Return a track with these landmarks, under whose rules the points of a centre of the user's own are checked."""
-    return next(t.name for t in TRACKS.values() if t.landmarks is landmark_set)
-
-
-def points_of(table: PointTable, path: Path | str) -> dict[str, dict[str, list[float]]]:
-    """Return case -> landmark -> point of a table that predicts each point once; DataError where annotators do."""
-    cases = {}
-    for case, annotators in table.cases.items():
-        if set(annotators) != {DEFAULT_ANNOTATOR}:
-            raise DataError("a column 'annotator' belongs to reference points; predictions have none", path)
-        points = annotators[DEFAULT_ANNOTATOR]
-        named = zip(table.landmark_set.names, points, strict=True)
-        cases[case] = {name: point.tolist() for name, point in named if not np.isnan(point).any()}
-    if not cases:
-        raise DataError("the table has no row", path)
-    return cases
-
-
-def _as_given(space: str | None) -> str | None:
-    """Return the space that a table is read in so that its numbers stay: they are of the file's space anyway."""
-    return None if space is None else "ras_mm"
-
-
 def no_run(name: Path | str, seed: int | None, seeds: Sequence[int]) -> UsageError:
     """Return the error that a file has no run of a seed, or none at all, with the seeds that it has.
 
@@ -662,7 +542,9 @@ def _check_case(split: str, case: str) -> None:
     """Refuse a case that a split does not have, where its ids are known; `score` would, with everything predicted."""
     ids = SPLITS[split].case_ids if split in SPLITS else None
     if ids is not None and case not in ids and match_ids([case], ids, split).strange:
-        raise DataError(f"split '{split}' has no case '{_short(case)}'; its {len(ids)} cases are {ids[0]} … {ids[-1]}")
+        raise DataError(
+            f"split '{split}' has no case '{shortened(case)}'; its {len(ids)} cases are {ids[0]} … {ids[-1]}"
+        )
 
 
 def _floats(point: ArrayLike) -> list[float]:
@@ -690,13 +572,8 @@ def _explain(error: ValidationError, values: Mapping[str, Any], at_least: str) -
             words += [place[0]] if place[0] == "confidence" else []
             labels = ("split", "case", "landmark", "coordinate")
             named = [p for p in place[1:] if p != "[key]"]
-            words += [f"{label} '{_short(p)}'" for label, p in zip(labels, named, strict=False)]
+            words += [f"{label} '{shortened(p)}'" for label, p in zip(labels, named, strict=False)]
             place = []
-    words += [f"'{_short(p)}'" for p in place]
+    words += [f"'{shortened(p)}'" for p in place]
     more = f" (and {at_least}{error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
     return (", ".join(words) + ": " if words else "") + message + more
-
-
-def _short(part: Any) -> str:
-    text = "".join(c if c.isprintable() else "?" for c in str(part))
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -22,7 +22,8 @@ from dgmld_bench.landmarks import LandmarkSet
 from dgmld_bench.scoring import metrics
 from dgmld_bench.scoring.errors_table import ErrorsTable
 from dgmld_bench.scoring.notes import Note, score_notes
-from dgmld_bench.scoring.predictions import Predictions, find_missing, read_predictions
+from dgmld_bench.scoring.predictions import Predictions, find_missing
+from dgmld_bench.scoring.predictions_files import read_predictions
 from dgmld_bench.scoring.readings import Doubt, find_doubts, parse_reading
 from dgmld_bench.scoring.reference import Reference, load_reference
 from dgmld_bench.text import mean_std
@@ -227,7 +228,8 @@ def score(
     Parameters
     ----------
     predictions : Predictions or path
-        A predictions file, or a bare file of one split (:func:`dgmld_bench.scoring.predictions.read_predictions`).
+        A predictions file, or a bare file of one split
+        (:func:`dgmld_bench.scoring.predictions_files.read_predictions`).
     split : str
     data_dir : path, optional
     space : str, optional

@@ -24,7 +24,8 @@ from dgmld_bench.formats.point_tables import read_point_table
 from dgmld_bench.landmarks import CEREBELLUM
 from dgmld_bench.leaderboard.records import read_record
 from dgmld_bench.leaderboard.submissions import place_of, slug
-from dgmld_bench.scoring.predictions import Predictions, read_predictions
+from dgmld_bench.scoring.predictions import Predictions
+from dgmld_bench.scoring.predictions_files import read_predictions
 from dgmld_bench.splits import get_split
 from dgmld_bench.storage import archives, folders
 from dgmld_bench.storage.manifest import read_manifest
