@@ -264,7 +264,7 @@ def test_submit_puts_predictions_in_their_place_once(repository, data, tmp_path)
     refused = submit("--tag", "y", "--selection", "none")
     assert refused.returncode == 2 and "the file says 'selection' is 'target-val'" in refused.stderr
     assert submit("--tag", "y", "--code", "javascript:alert(1)").returncode == 2
-    bare = submission(data, "Bare", 1, seeds=(0,), selection=None, training_data=None)
+    bare = submission(data, "Bare", 50, seeds=(0,), selection=None, training_data=None)
     bare.save(source / "predictions.json")
     lacking = submit()
     assert lacking.returncode == 1 and "'selection' is missing" in lacking.stderr
@@ -333,7 +333,10 @@ def test_submit_corrects_what_is_not_committed_and_nothing_else(repository, data
         return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
 
     place = repository / "submissions/ceph/mine-unet.json"
-    assert submit(1).returncode == 0
+    twin = submit(6)  # the points of the run of Good with seed 1
+    assert twin.returncode == 0 and "the same points as one of good-unet\n" in twin.stdout
+    corrected = submit(1)
+    assert corrected.returncode == 0 and "the same points" not in corrected.stdout
     first = place.read_bytes()
     corrected = submit(2)
     assert corrected.returncode == 0, corrected.stderr

@@ -172,7 +172,7 @@ def submit(
     from difflib import get_close_matches
 
     from dgmld_bench.leaderboard.placing import declare, place_submission
-    from dgmld_bench.leaderboard.submissions import quote_run, submission_id
+    from dgmld_bench.leaderboard.submissions import find_twins, quote_run, submission_id
     from dgmld_bench.scoring.predictions import Predictions
     from dgmld_bench.splits import SPLITS
 
@@ -188,6 +188,8 @@ def submit(
         close = get_close_matches(name_of_data, SPLITS, n=1, cutoff=0.8)
         if close and close[0] != name_of_data:
             echo(f"note: training data '{name_of_data}' is no split of the benchmark; is '{close[0]}' meant?")
+    if twins := find_twins(root, predictions, name):
+        echo(f"note: a run of it has the same points as one of {', '.join(twins)}")
     files = " ".join(str(p.relative_to(root)) for p in placed)
     echo(
         f"wrote {files}\n\nTo submit it:\n"
