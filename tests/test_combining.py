@@ -65,6 +65,11 @@ def test_what_a_run_lacks_is_not_averaged_over_the_others():
         combine(Pool((other,)))
 
 
+def test_a_case_that_is_called_like_a_run_is_no_run():
+    pool = Pool((runs("A", (1, 0)), runs("B", (1, 0))))
+    assert pool.named("seed 1, case 'seed 7'") == "B · unet, seed 0, case 'seed 7'"
+
+
 def test_several_methods_say_together_what_they_are():
     a = runs("A", (2, 0), (4, 0), authors="Us", selection="source-val", code="https://example.org/a")
     b = runs("B", (0, 3), authors="You", training_data=["isbi-train", "other"], backbone="mine")

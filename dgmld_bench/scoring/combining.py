@@ -91,7 +91,8 @@ class Pool:
 
     def named(self, text: str) -> str:
         """Return a text about the runs of :attr:`predictions` with their labels for their numbers."""
-        return re.sub(r"\bseed (\d+)\b", lambda m: self.labels[self.predictions.seeds.index(int(m[1]))], text)
+        labels = dict(zip((f"seed {seed}" for seed in self.predictions.seeds), self.labels, strict=True))
+        return re.sub(r"\bseed \d+", lambda m: labels.get(m[0], m[0]), text)
 
 
 @dataclass(frozen=True)
