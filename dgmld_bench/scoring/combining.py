@@ -62,8 +62,8 @@ class Pool:
         return Predictions(
             track=first.track,
             space=first.space,
-            method=_joined((p.method for p in self.files), " + ", MAX_NAME),
-            backbone=_joined((p.backbone for p in self.files), " + ", MAX_NAME),
+            method=_joined((p.method for p in self.files), "+", MAX_NAME),
+            backbone=_joined((p.backbone for p in self.files), "+", MAX_NAME),
             selection=_informed_most([p.selection for p in self.files]),
             training_data=None if None in data else sorted({name for names in data for name in names or ()}),
             authors=_joined((p.authors for p in self.files if p.authors), "; ", MAX_TEXT) or None,
