@@ -327,7 +327,7 @@ def test_combine_says_what_it_takes_and_writes_the_mean(films, tmp_path):
                 predictions.add(seed=seed, split="isbi-val", case=case.id, landmarks=points)
         predictions.save(path)
     result = program("combine", one, two, "--out", tmp_path / "all.json")
-    assert result.returncode == 0 and "One+Two, mean of 3 trainings" in result.stdout, result.stderr
+    assert result.returncode == 0 and "Mean of 3 trainings" in result.stdout, result.stderr
     best = ("combine", one, two, "--choose", "isbi-val", "--data-dir", films, "--out", tmp_path / "best.json")
     result = program(*best, "--name", "Best")
     assert result.returncode == 0, result.stderr

@@ -76,8 +76,8 @@ def test_several_methods_say_together_what_they_are():
     b = runs("B", (0, 3), authors="You", training_data=["isbi-train", "other"], backbone="mine")
     b.add(seed=0, split="isbi", case="151", landmarks=np.zeros((19, 2)))
     mean = combine(Pool((a, b)))
-    assert mean.method == "A+B, mean of 3 trainings" and mean.backbone == "unet+mine"
-    assert submission_id(mean) == "a+b-mean-of-3-trainings-unet+mine"
+    assert mean.method == "Mean of 3 trainings" and mean.backbone == "unet+mine"
+    assert submission_id(mean) == "mean-of-3-trainings-unet+mine"
     assert (mean.selection, mean.training_data) == ("target-val", ["isbi-train", "other"])
     assert (mean.authors, mean.code) == ("Us; You", None)
     assert mean.description.endswith(" of 3 runs (A · unet, seed 0; A · unet, seed 1; B · mine, seed 0).")
@@ -99,7 +99,7 @@ def test_runs_are_chosen_one_after_the_other_as_long_as_the_mean_gains():
     assert [pool.labels[s.place] for s in steps] == ["B · unet, seed 0", "A · unet, seed 0"]
     assert [s.mre_mm for s in steps] == pytest.approx([1.5, 0.25])  # |-3| and |(-3 + 4) / 2| px, half a millimetre each
     chosen = combine(pool.of_runs(s.place for s in steps), chosen_on="isbi-val")
-    assert chosen.method == "A+B, mean of 2 trainings"
+    assert chosen.method == "Mean of 2 trainings"
     assert "(A · unet, seed 0; B · unet, seed 0), chosen on isbi-val by forward selection." in chosen.description
     np.testing.assert_allclose(score_against(reference(), chosen).mre_mm, 0.25)
 

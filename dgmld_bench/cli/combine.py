@@ -32,7 +32,7 @@ def combine(
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="What to call it. Default: its methods, and of how many it is the mean.")
+        str | None, typer.Option(help="What to call it. Default: that it is a mean, and of how many.")
     ] = None,
     data_dir: DataDir = None,
 ) -> None:

@@ -62,7 +62,7 @@ class Pool:
         return Predictions(
             track=first.track,
             space=first.space,
-            method=_joined((p.method for p in self.files), "+", MAX_NAME),
+            method=first.method,
             backbone=_joined((p.backbone for p in self.files), "+", MAX_NAME),
             selection=_informed_most([p.selection for p in self.files]),
             training_data=None if None in data else sorted({name for names in data for name in names or ()}),
@@ -179,11 +179,12 @@ def combine(pool: Pool, *, name: str | None = None, chosen_on: str | None = None
         track = get_track(predictions.track)
         here: Selection = "source-val" if track.validation_is_source else "target-val"
         values["selection"] = _informed_most([predictions.selection, here])
-    words = f", mean of {n_runs} {'seeds' if len(pool.files) == 1 else 'trainings'}"
+    words = f", mean of {n_runs} seeds"
+    own_name = predictions.method[: MAX_NAME - len(words)].rstrip() + words
     return Predictions(
         **{
             **values,
-            "method": name or predictions.method[: MAX_NAME - len(words)].rstrip() + words,
+            "method": name or (own_name if len(pool.files) == 1 else f"Mean of {n_runs} trainings"),
             "description": f"{said}. {predictions.description or ''}"[:MAX_TEXT].strip(),
             "runs": [{"seed": 0, "predictions": means}],
         }
