@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +24,7 @@ os.environ.pop("DGMLD_BENCH_DATA", None)  # no test may find somebody's data,
 for _name in ("FORCE_COLOR", "NO_COLOR"):  # or another terminal than the next one
     os.environ.pop(_name, None)
 os.environ |= {"COLUMNS": "80", "LINES": "24"}
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and their children, ignore Ctrl-C
 settings.register_profile("any machine", deadline=None)  # a busy one is no fault
 settings.load_profile("any machine")
 
