@@ -55,16 +55,16 @@ def combine(
     from dgmld_bench.scoring.reference import load_reference
 
     refuse_overwriting(files, out)
-    the_file = files[0] if len(files) == 1 else None
+    reference = None if choose is None else load_reference(choose, data_dir)
     try:
         pool = Pool(tuple(Predictions.load(file) for file in files))
-        if choose is not None:
-            steps = choose_runs(pool, load_reference(choose, data_dir))
-            _print_steps(pool, steps, choose)
+        if reference is not None:
+            steps = choose_runs(pool, reference)
+            _print_steps(pool, steps, reference.split.name)
             pool = pool.of_runs(step.place for step in steps)
         result = mean_of(pool, name=name, chosen_on=choose)
     except DataError as error:
-        raise error if error.file else DataError(error.message, the_file) from None
+        raise DataError(error.message, error.file or (files[0] if len(files) == 1 else None)) from None
     result.save(out)
     echo(f"wrote {out}: {result.method}")
     every = dict.fromkeys(split for p in pool.files for split in p.splits)

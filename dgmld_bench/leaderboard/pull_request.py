@@ -23,7 +23,15 @@ from dgmld_bench.leaderboard.records import ERRORS
 from dgmld_bench.leaderboard.reported import FILE as REPORTED
 from dgmld_bench.leaderboard.revisions import Change, find_commit, list_changes, merge_base, read_blob
 from dgmld_bench.leaderboard.site import render
-from dgmld_bench.leaderboard.submissions import FOLDER, MAX_BYTES, MAX_SIDECAR_BYTES, SIDECAR, find_faults, place_of
+from dgmld_bench.leaderboard.submissions import (
+    FOLDER,
+    MAX_BYTES,
+    MAX_SIDECAR_BYTES,
+    SIDECAR,
+    find_faults,
+    list_submissions,
+    place_of,
+)
 from dgmld_bench.leaderboard.tables import interval_text
 from dgmld_bench.scoring.metrics import SDR_THRESHOLDS_MM
 from dgmld_bench.splits import get_split, get_track
@@ -97,7 +105,7 @@ def review(root: Path, base: str, head: str, data_dir: Path | None = None, *, sc
                 place.write_bytes(read_blob(root, change, limit))
             except DataError as error:
                 faults.append(str(error))
-        found = [path for path in sorted((copy / FOLDER).glob("*/*.json")) if not path.name.endswith(SIDECAR)]
+        found = list_submissions(copy)
         faults += [f"{path.relative_to(copy)}: {fault}" for path in found for fault in find_faults(path, copy)]
         if faults:
             return Review(tuple(faults))

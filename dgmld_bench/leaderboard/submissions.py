@@ -238,11 +238,16 @@ def quote_faults(file: Path) -> list[str]:
     return []
 
 
+def list_submissions(root: Path, track: str = "*") -> list[Path]:
+    """Return the predictions files of a track, of all where none is named, in the order of names."""
+    return [path for path in sorted((root / FOLDER).glob(f"{track}/*.json")) if not path.name.endswith(SIDECAR)]
+
+
 def find_twins(root: Path, predictions: Predictions, name: str) -> list[str]:
     """Return the names of other submissions of a track of which a run has the very points of a run of these."""
     mine, found = [run.predictions for run in predictions.runs], []
-    for path in sorted((root / FOLDER / predictions.track).glob("*.json")):
-        if path.stem == name or path.name.endswith(SIDECAR):
+    for path in list_submissions(root, predictions.track):
+        if path.stem == name:
             continue
         try:
             other = Predictions.load(path, max_bytes=MAX_BYTES)
@@ -263,9 +268,7 @@ def load_submissions(root: Path) -> list[Entry]:
     """
     entries, faults = [], []
     for track in TRACKS:
-        for path in sorted((root / FOLDER / track).glob("*.json")):
-            if path.name.endswith(SIDECAR):
-                continue
+        for path in list_submissions(root, track):
             predictions, found = examine(path, root)
             faults += [f"{path.relative_to(root)}: {fault}" for fault in found]
             if predictions is not None and not found:

@@ -119,23 +119,23 @@ def choose(pool: Pool, reference: Reference) -> list[Step]:
     if reference.split.role != "validation":
         raise UsageError(
             f"split '{reference.split.name}' is a {reference.split.role} split; runs are chosen on a validation split: "
-            f"'{get_track(pool.predictions.track).validation}'"
+            f"'{get_track(pool.files[0].track).validation}'"
         )
     try:
-        errors = score_against(reference, pool.predictions).predicted - reference.points
+        predicted = score_against(reference, pool.predictions).predicted
     except DataError as error:
         raise DataError(pool.named(error.message)) from None
     taken: list[Step] = []
-    total, left = np.zeros(errors.shape[1:]), list(range(len(errors)))
+    total, left = np.zeros(predicted.shape[1:]), list(range(len(predicted)))
     while left:
-        means = (total + errors[left]) / (len(taken) + 1)  # of errors: the error of the mean
-        lengths = np.linalg.norm(means, axis=-1) * reference.mm_per_unit[:, None]
-        averages = metrics.mean_radial_error(lengths)
+        means = (total + predicted[left]) / (len(taken) + 1)
+        errors_mm = metrics.radial_errors(means, reference.points) * reference.mm_per_unit[:, None]
+        averages = metrics.mean_radial_error(errors_mm)
         best = int(averages.argmin())
         if taken and averages[best] >= taken[-1].mre_mm:
             break
         taken.append(Step(left.pop(best), float(averages[best])))
-        total = total + errors[taken[-1].place]
+        total = total + predicted[taken[-1].place]
     return taken
 
 
@@ -179,12 +179,13 @@ def combine(pool: Pool, *, name: str | None = None, chosen_on: str | None = None
         track = get_track(predictions.track)
         here: Selection = "source-val" if track.validation_is_source else "target-val"
         values["selection"] = _informed_most([predictions.selection, here])
-    words = f", mean of {n_runs} seeds"
-    own_name = predictions.method[: MAX_NAME - len(words)].rstrip() + words
+    if not name and len(pool.files) == 1:
+        words = f", mean of {n_runs} seeds"
+        name = predictions.method[: MAX_NAME - len(words)].rstrip() + words
     return Predictions(
         **{
             **values,
-            "method": name or (own_name if len(pool.files) == 1 else f"Mean of {n_runs} trainings"),
+            "method": name or f"Mean of {n_runs} trainings",
             "description": f"{said}. {predictions.description or ''}"[:MAX_TEXT].strip(),
             "runs": [{"seed": 0, "predictions": means}],
         }
