@@ -66,6 +66,21 @@ class Visit:
         """Return by how many pixels the page is wider than the window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
+    def cut_labels(self) -> list[str]:
+        """Return the words that a drawing has no room for: whatever of a text lies beside its drawing is not shown."""
+        return list(self.page.evaluate(_CUT_LABELS))
+
+
+_CUT_LABELS = """
+[...document.querySelectorAll("svg.plot")].flatMap(drawing => {
+  const room = drawing.getBoundingClientRect();
+  return [...drawing.querySelectorAll("text")].filter(label => {
+    const box = label.getBoundingClientRect();
+    return box.width > 0 && (box.left < room.left - 1 || box.right > room.right + 1);
+  }).map(label => label.textContent);
+})
+"""
+
 
 @contextmanager
 def launch() -> Iterator[Any]:

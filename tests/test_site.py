@@ -650,6 +650,7 @@ def test_phone(browser: Any, whole: Path, name: str) -> None:
     with visit(browser, size=PHONE) as opened:
         page = opened.open(whole / name)
         assert opened.body_overflow() == 0
+        assert opened.cut_labels() == []
         if name.startswith("splits"):
             page.locator(".scroll").first.evaluate("box => { box.scrollLeft = 300; }")
             first = page.locator("tbody th.sticky").first.bounding_box()
@@ -682,6 +683,7 @@ def test_hostile_text_neither_runs_nor_breaks_the_page(browser: Any, hostile: Pa
             page = opened.open(file)
             assert page.evaluate("window.pwned") is None
             assert opened.body_overflow() == 0, file.name
+            assert opened.cut_labels() == [], file.name
             tallest = page.evaluate(
                 "Math.max(0, ...[...document.querySelectorAll('tr, h1, h2')].map(e => e.offsetHeight))"
             )

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from dgmld_bench.leaderboard.schematic import View
-from dgmld_bench.leaderboard.svg import WIDTH, line, number, path, rect, svg, text
+from dgmld_bench.leaderboard.svg import WIDTH, fitted, line, number, path, rect, svg, text
 from dgmld_bench.scoring.parts_table import PARTS
 from dgmld_bench.text import clean
 
@@ -65,7 +65,7 @@ def parts_bars(key: str, title: str, bars: Sequence[PartsBar]) -> Markup:
     parts: list[Markup] = []
     for i, bar in enumerate(bars):
         middle, x = top + step * (i + 0.5), left
-        parts.append(text(left - 10, middle + 4, clean(bar.name, 27), "tick end name rankname"))
+        parts.append(text(left - 10, middle + 4, fitted(bar.name, left - 12, 13), "tick end name rankname"))
         for part, share in zip(PARTS, bar.shares_percent, strict=True):
             width = share * per_percent
             parts.append(rect(f"part {part}", x, middle - 7, width, 14, f"{clean(bar.name, 80)}: {share:.0f} % {part}"))
@@ -178,5 +178,5 @@ def _scale_bar(x: float, y: float, factor: int, per_mm: float) -> list[Markup]:
     long = mm * factor * per_mm
     parts = [line("axis", x, y, x + long, y), text(x + long + 8, y + 4, f"{mm} mm of offset", "tick")]
     if factor > 1:
-        parts.append(text(x + long + 8, y + 20, f"drawn {factor} times as large", "tick"))
+        parts.append(text(x, y + 20, f"drawn {factor} times as large", "tick"))
     return parts

@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench.leaderboard.svg import WIDTH, line, number, outline, rect, svg, text
+from dgmld_bench.leaderboard.svg import WIDTH, fitted, line, number, outline, rect, svg, text
 from dgmld_bench.scoring.metrics import SDR_CURVE_MM
 from dgmld_bench.text import clean
 
@@ -135,11 +135,11 @@ def sdr_curves(
         parts.append(Markup('<path class="curve s{}" data-key="{}" d="{}"/>').format(place, curve.key, whole))
     height = 304.0
     if legend:
-        parts.append(text(WIDTH - 10, 18, clean(title, 60), "label end name"))
+        parts.append(text(WIDTH - 10, 18, fitted(title, WIDTH - 100), "label end name"))
         for place, curve in enumerate(curves, start=1):
             x0, y0 = 42 + 220 * ((place - 1) % 2), 322 + 20 * ((place - 1) // 2)
             parts.append(Markup('<path class="curve s{}" d="M{} {}h26"/>').format(place, number(x0), number(y0)))
-            parts.append(text(x0 + 32, y0 + 4, clean(curve.name, 24), "name"))
+            parts.append(text(x0 + 32, y0 + 4, fitted(curve.name, 184), "name"))
         height = 334.0 + 20 * ((len(curves) - 1) // 2)
     said = "; ".join(f"{clean(c.name, 40)} {c.mean[20]:.1f} % at 2 mm, {c.mean[40]:.1f} % at 4 mm" for c in curves)
     return svg(key, (WIDTH, height), title, f"Share of radial errors at or below each threshold. {said}.", parts)
@@ -183,7 +183,7 @@ def landmark_bars(
         parts.append(text(x(value), bottom + 16, _tick_text(value), "tick mid"))
     for i, name in enumerate(names):
         middle = top + row * (i + 0.5)
-        parts.append(text(left - 8, middle + 4, clean(name, 24), "tick end name"))
+        parts.append(text(left - 8, middle + 4, fitted(name, left - 8, 12), "tick end name"))
         if np.isnan(mean[i]):
             parts.append(text(left + 4, middle + 4, "no value", "tick"))
             continue
@@ -223,7 +223,7 @@ def error_histogram(key: str, title: str, errors_mm: ArrayLike) -> Markup:
     edges = histogram_edges(errors)
     share = np.histogram(errors, edges)[0] / len(errors) * 100
     beyond = int((errors > edges[-1]).sum())
-    x = Scale((0, float(edges[-1])), (42, WIDTH - 10))
+    x = Scale((0, float(edges[-1])), (42, WIDTH - 14))
     y = Scale((0, max(float(share.max()) * 1.08, 1.0)), (242, 48))
     parts = _axes(x, y, "radial error [mm]", "share of errors [%]", x_ticks=8, y_ticks=4)
     for i, value in enumerate(share):
@@ -260,7 +260,7 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
         parts.append(text(x(value), top - 8, _tick_text(value), "tick mid"))
     for i, bar in enumerate(bars):
         middle = top + row * (i + 0.5)
-        parts.append(text(left - 10, middle + 4, clean(bar.name, 25), "tick end name rankname"))
+        parts.append(text(left - 10, middle + 4, fitted(bar.name, left - 12, 13), "tick end name rankname"))
         parts.append(line("range", x(bar.low), middle, x(bar.high), middle))
         parts.append(text(WIDTH - 12, middle + 4, str(bar.group or "–"), "tick end group"))
         parts.append(
@@ -298,7 +298,7 @@ def gap_lines(
     bottom = top + step * (len(rows) + sum(bool(title) for title, _ in groups))
     all_of_them = max(max(out, inside or 0.0) for _, inside, out in rows)
     limit = all_of_them if all_of_them <= _FAR_BEYOND * highest else highest
-    x = Scale((0, limit * 1.05), (left, WIDTH - (16 if limit == all_of_them else 46)))
+    x = Scale((0, limit * 1.05), (left, WIDTH - (16 if limit == all_of_them else 60)))
     parts: list[Markup] = []
     for value in x.ticks(6):
         parts.append(line("grid", x(value), top, x(value), bottom))
@@ -309,10 +309,10 @@ def gap_lines(
     for title, of_group in groups:
         if title:
             middle += step
-            parts.append(text(0, middle + 4, clean(title, 60), "tick"))
+            parts.append(text(0, middle + 4, fitted(title, WIDTH - 20), "tick"))
         for name, inside, out in of_group:
             middle += step
-            parts.append(text(left - 10, middle + 4, clean(name, 25), "tick end name rankname"))
+            parts.append(text(left - 10, middle + 4, fitted(name, left - 12, 13), "tick end name rankname"))
             end = min(out, limit * 1.05)
             if inside is not None and inside <= limit:
                 parts.append(line("range", x(inside), middle, x(end), middle))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -36,6 +37,45 @@ def svg(key: str, size: tuple[float, float], title: str, description: str, parts
 def text(x: float, y: float, words: str, css: str) -> Markup:
     """Return words."""
     return Markup('<text class="{}" x="{}" y="{}">{}</text>').format(css, number(x), number(y), words)
+
+
+def fitted(words: str, room: float, size: float = 15.0) -> str:
+    """Return what a stranger wrote, cut so that it is drawn in ``room`` units, and said to be cut by an ellipsis.
+
+    Which font a browser takes is not known here: letters count as those of a wide one.
+
+    Parameters
+    ----------
+    words : str
+    room : float
+        Units of the view box.
+    size : float
+        Of the letters, in units of the view box, where they are largest (on a phone).
+
+    Examples
+    --------
+    >>> fitted("Baseline", 100), fitted("WWWWWWWW", 100)
+    ('Baseline', 'WWWWW…')
+    """
+    words = clean(words, 160)
+    widths = [_letter_width(c) * size for c in words]
+    if sum(widths) <= room:
+        return words
+    left, n = room - size, 0  # an ellipsis is as wide as the letters are high
+    while widths[n] <= left:
+        left, n = left - widths[n], n + 1
+    return words[:n] + "…"
+
+
+def _letter_width(character: str) -> float:
+    """Return how wide a character is drawn at most, as a share of the letters' size (DejaVu Sans, a wide one)."""
+    if unicodedata.combining(character):
+        return 0.0
+    if unicodedata.east_asian_width(character) in "WF" or character in "MWmw@%—…\ufffd":
+        return 1.0
+    if character in " .,:;'|!()[]-/fijlrtI":
+        return 0.42
+    return 0.74 if character.isupper() else 0.64
 
 
 def line(css: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
