@@ -159,7 +159,7 @@ def parts_of_errors(track: str, split: str) -> str:
 
 
 def offsets_of_all(track: str, split: str) -> str:
-    """Return each landmark's offset, as all methods together have it, beside how far two annotators are apart there."""
+    """Return each landmark's offset, the median over methods, beside how far two annotators are apart there."""
     methods = [_record_of(track, split, r.id) for r in _trained(track, split)]
     known = [m.parts for m in methods if m is not None and m.parts is not None]
     homes = [t for t in get_track(track).tests if not get_split(t).out_of_domain]
@@ -172,7 +172,7 @@ def offsets_of_all(track: str, split: str) -> str:
         cells = ["–"] * (len(directions) + 1)
         if known:
             lengths = [p.lengths_mm[k] for p in known]
-            cells = [signed(v, 1) for v in offsets[:, k].mean(axis=0)]
+            cells = [signed(v, 1) for v in np.median(offsets[:, k], axis=0)]
             cells.append(f"{min(lengths):.1f} … {max(lengths):.1f}")
         rows.append([title, *cells, *(f"{p.lengths_mm[k]:.1f}" for p in people.values())])
     heads = ["landmark", *(f"{name} [mm]" for name in directions), "length, by method [mm]"]
@@ -201,7 +201,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ceph": ceph_table,
     "hamedan": lambda: away_table("ceph", "hamedan"),
     "ceph single": lambda: single_table("ceph", ("isbi-val", "isbi", "hamedan")),
-    "ceph pairs": lambda: pairs_table("ceph", ("isbi",)),
+    "ceph pairs": lambda: pairs_table("ceph", ("isbi", "hamedan")),
     "phantom": phantom_table,
     "phantom pairs": lambda: pairs_table("phantom", ("phantom-lfc", "phantom-feta")),
     "commands": commands_table,
