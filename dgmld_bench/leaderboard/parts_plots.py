@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from dgmld_bench.leaderboard.schematic import View
-from dgmld_bench.leaderboard.svg import WIDTH, fitted, line, number, path, rect, svg, text
+from dgmld_bench.leaderboard.svg import WIDTH, line, number, path, rect, row_name, svg, text
 from dgmld_bench.scoring.parts_table import PARTS
 from dgmld_bench.text import clean
 
@@ -65,7 +65,7 @@ def parts_bars(key: str, title: str, bars: Sequence[PartsBar]) -> Markup:
     parts: list[Markup] = []
     for i, bar in enumerate(bars):
         middle, x = top + step * (i + 0.5), left
-        parts.append(text(left - 10, middle + 4, fitted(bar.name, left - 12, 13), "tick end name rankname"))
+        parts.append(row_name(left - 10, middle + 4, bar.name))
         for part, share in zip(PARTS, bar.shares_percent, strict=True):
             width = share * per_percent
             parts.append(rect(f"part {part}", x, middle - 7, width, 14, f"{clean(bar.name, 80)}: {share:.0f} % {part}"))

@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
-from dgmld_bench.leaderboard.svg import WIDTH, fitted, line, number, outline, rect, svg, text
+from dgmld_bench.leaderboard.svg import WIDTH, fitted, line, number, outline, rect, row_name, svg, text
 from dgmld_bench.scoring.metrics import SDR_CURVE_MM
 from dgmld_bench.text import clean
 
@@ -260,7 +260,7 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
         parts.append(text(x(value), top - 8, _tick_text(value), "tick mid"))
     for i, bar in enumerate(bars):
         middle = top + row * (i + 0.5)
-        parts.append(text(left - 10, middle + 4, fitted(bar.name, left - 12, 13), "tick end name rankname"))
+        parts.append(row_name(left - 10, middle + 4, bar.name))
         parts.append(line("range", x(bar.low), middle, x(bar.high), middle))
         parts.append(text(WIDTH - 12, middle + 4, str(bar.group or "–"), "tick end group"))
         parts.append(
@@ -312,7 +312,7 @@ def gap_lines(
             parts.append(text(0, middle + 4, fitted(title, WIDTH - 20), "tick"))
         for name, inside, out in of_group:
             middle += step
-            parts.append(text(left - 10, middle + 4, fitted(name, left - 12, 13), "tick end name rankname"))
+            parts.append(row_name(left - 10, middle + 4, name))
             end = min(out, limit * 1.05)
             if inside is not None and inside <= limit:
                 parts.append(line("range", x(inside), middle, x(end), middle))

@@ -67,6 +67,11 @@ def fitted(words: str, room: float, size: float = 15.0) -> str:
     return words[:n] + "…"
 
 
+def row_name(x: float, y: float, words: str) -> Markup:
+    """Return the name of a row, which ends at ``x`` and has the room to the left of it."""
+    return text(x, y, fitted(words, x - 2, 13), "tick end name rankname")
+
+
 def _letter_width(character: str) -> float:
     """Return how wide a character is drawn at most, as a share of the letters' size (DejaVu Sans, a wide one)."""
     if unicodedata.combining(character):
