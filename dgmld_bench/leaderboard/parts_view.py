@@ -145,13 +145,13 @@ def split_parts(
     n = len(landmark_set)
     plot = None
     if single:
-        mean = np.mean(single, axis=0)
+        middle = np.median(single, axis=0)  # a method that lost a landmark must not draw it away for all
         tips = [
             f"{title}: {length:.1f} mm ({_vector(known[0][1].directions, vector)})"
-            for title, length, vector in zip(landmark_set.titles, np.linalg.norm(mean, axis=-1), mean, strict=True)
+            for title, length, vector in zip(landmark_set.titles, np.linalg.norm(middle, axis=-1), middle, strict=True)
         ]
-        drawn = Offsets(mean, None, np.ones(n, dtype=bool), definitions.marked(n), tips, single)
-        plot = offset_map("offsets", f"Offsets on {split}, mean of the methods", views(landmark_set), drawn)
+        drawn = Offsets(middle, None, np.ones(n, dtype=bool), definitions.marked(n), tips, single)
+        plot = offset_map("offsets", f"Offsets on {split}, median of the methods", views(landmark_set), drawn)
     marks = tuple((title, "; ".join(why)) for k, title in enumerate(landmark_set.titles) if (why := definitions.of(k)))
     drawn_bars = parts_bars("parts", f"Parts of the squared error on {split}", bars)
     return SplitParts(drawn_bars, len(bars) > _TALL, plot, len(single), marks)
