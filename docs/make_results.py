@@ -31,6 +31,7 @@ from dgmld_bench.text import code_span, duration, mean_std, p_value, signed, tab
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/results.md")
 BACKBONES = ("unet", "vitpose")
+PHANTOM = ("phantom-val", "phantom-source", "phantom-lfc", "phantom-feta")
 METHODS = (*PAPER_METHODS, "SynthDG")
 ABLATION = {
     "Baseline": "none",
@@ -57,8 +58,7 @@ def open_table() -> str:
 
 def phantom_table() -> str:
     """Return the methods on the phantom, beside what the paper reports on the targets that it imitates."""
-    splits = ("phantom-val", "phantom-source", "phantom-lfc", "phantom-feta")
-    return _beside_reported("phantom", splits, "dgmld", ("lfc", "feta"))
+    return _beside_reported("phantom", PHANTOM, "dgmld", ("lfc", "feta"))
 
 
 def ceph_table() -> str:
@@ -186,7 +186,7 @@ def commands_table() -> str:
         value, name = read_json(file), file.name.removesuffix(".run.json")
         if name in {*IDS, *SINGLE}:
             command = code_span(value.get("command") or "–", 500).replace("|", "\\|")
-            recipe = "earlier" if file.parent.name == "phantom" else "today's"
+            recipe = _recipe(file.parent.name, name)
             case = value.get("inference", {}).get("ms_per_case")
             times = [duration(value.get("training_seconds")), "–" if case is None else f"{case / 1000:.2f}"]
             rows.append([f"{file.parent.name}/{name}", command, recipe, *times])
@@ -197,6 +197,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "open": open_table,
     "open single": lambda: single_table("open", ("open-val", "open-wu", "open-sb")),
     "open pairs": lambda: pairs_table("open", ("open-wu", "open-sb")),
+    "open synthdg pairs": lambda: pairs_table("open", ("open-wu", "open-sb"), "SynthDG"),
     "ablation": ablation_table,
     "ceph": ceph_table,
     "hamedan": lambda: away_table("ceph", "hamedan"),
@@ -249,11 +250,20 @@ def _beside_reported(track: str, splits: Sequence[str], paper_track: str, paper_
 
 
 def _trained(track: str, split: str) -> list[pd.Series]:
-    """Return the rows of this repository's trainers; a single training of a method where it has no other."""
+    """Return the rows of this repository's trainers; a single training of a method where it has no other.
+
+    All are of one recipe: that of the rows of several trainings.
+    """
     whole = _rows(track, split, "measured")
     known = {(r.method, r.backbone) for r in whole}
+    recipes = {_recipe(track, r.id) for r in whole}
     single = [r for r in _rows(track, split, "measured", SINGLE) if (r.method, r.backbone) not in known]
-    return sorted([*whole, *single], key=_order)
+    return sorted([*whole, *(r for r in single if _recipe(track, r.id) in recipes)], key=_order)
+
+
+def _recipe(track: str, name: str) -> str:
+    """Return which recipe of ``small`` one of these submissions was trained with."""
+    return "earlier" if track == "phantom" and name in IDS else "today's"
 
 
 def _with_people(track: str, split: str) -> list[pd.Series]:
