@@ -205,6 +205,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ceph pairs": lambda: pairs_table("ceph", ("isbi", "hamedan")),
     "ceph synthdg pairs": lambda: pairs_table("ceph", ("isbi", "hamedan"), "SynthDG"),
     "phantom": phantom_table,
+    "phantom single": lambda: single_table("phantom", PHANTOM),
     "phantom pairs": lambda: pairs_table("phantom", ("phantom-lfc", "phantom-feta")),
     "commands": commands_table,
     **{
