@@ -252,7 +252,7 @@ def rank_intervals(key: str, title: str, bars: Sequence[RankBar]) -> Markup:
     row = 22.0 if n <= 40 else 16.0
     top, left = 26.0, 200.0
     bottom = top + row * n
-    x = Scale((0.5, n + 0.5), (left, WIDTH - 48))
+    x = Scale((0.5, n + 0.5), (left, WIDTH - 66))
     parts: list[Markup] = []
     ticks = [t for t in x.ticks(min(n, 10)) if t == int(t) and 1 <= t <= n]
     for value in sorted({1.0, *ticks}):
