@@ -253,13 +253,17 @@ def _beside_reported(track: str, splits: Sequence[str], paper_track: str, paper_
 def _trained(track: str, split: str) -> list[pd.Series]:
     """Return the rows of this repository's trainers; a single training of a method where it has no other.
 
-    All are of one recipe: that of the rows of several trainings.
+    Beside rows of several trainings it stands only if it is of their recipe.
     """
     whole = _rows(track, split, "measured")
     known = {(r.method, r.backbone) for r in whole}
     recipes = {_recipe(track, r.id) for r in whole}
-    single = [r for r in _rows(track, split, "measured", SINGLE) if (r.method, r.backbone) not in known]
-    return sorted([*whole, *(r for r in single if _recipe(track, r.id) in recipes)], key=_order)
+    single = [
+        r
+        for r in _rows(track, split, "measured", SINGLE)
+        if (r.method, r.backbone) not in known and recipes <= {_recipe(track, r.id)}
+    ]
+    return sorted([*whole, *single], key=_order)
 
 
 def _recipe(track: str, name: str) -> str:
