@@ -324,6 +324,15 @@ def test_rank_plot_draws_each_interval_and_group() -> None:
     assert [e.text for e in elements(svg, "group")] == ["1", "1", "2"]
 
 
+@pytest.mark.parametrize("n", [1, 2, 9, 10, 11, 14, 27, 60])
+def test_no_rank_is_written_into_the_word_group(n: int) -> None:
+    svg = plots.rank_intervals("k", "title", [plots.RankBar("a", r, 1, n, 1) for r in range(1, n + 1)])
+    (word,) = (e for e in elements(svg, "label") if e.text == "group")
+    begins = float(word.get("x", "")) - 8 * len("group")  # right-aligned, in letters of at most 8 units
+    ranks = [e for e in elements(svg, "tick") if "mid" in e.get("class", "").split()]
+    assert ranks and all(float(e.get("x", "")) + 4 * len(e.text or "") < begins for e in ranks)
+
+
 def test_a_mark_beyond_its_scale_is_an_arrow_to_its_side() -> None:
     def drawn(mean: float, interval: tuple[float, float] | None = None) -> tuple[int, list[str]]:
         root = ElementTree.fromstring(str(plots.interval_cell(mean, interval, (1.0, 3.0))))

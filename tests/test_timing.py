@@ -48,7 +48,8 @@ def test_the_time_of_a_case_goes_into_the_runs_sidecar(
     assert quoted.parameters == 7 and quoted.inference is not None
     assert quoted.inference.ms_per_case == read_json(sidecar)["inference"]["ms_per_case"]
     assert quoted.inference.device.endswith("fp32")
-    for devices, shown_as in ((["H200, bf16"], "H200, bf16"), (["H200, bf16", "A40, bf16"], "cuda"), (7, "cuda")):
+    two = ["H200, bf16", "A40, bf16"]
+    for devices, shown_as in ((two[:1], "H200, bf16"), (two, "H200, bf16; A40, bf16"), ([], "cuda"), (7, "cuda")):
         sidecar.write_text(json.dumps({"devices": devices, "settings": {"device": "cuda"}}))
         assert quote_run(sidecar)["device"] == shown_as
     before = sidecar.read_bytes()

@@ -257,8 +257,9 @@ FLAGS: dict[str, tuple[str, str]] = {
     **IMPLAUSIBLE,
     "few-seeds": ("2 seeds", "Two runs: the spread over trainings is not known well, and intervals are wide."),
     "one-training": (
-        "one training",
-        "A single run: its interval is of this training alone, and it is never surely better or worse than another.",
+        "one run",
+        "A single run, of one training or the mean of several: its interval is of it alone, and it is never surely "
+        "better or worse than another.",
     ),
     "other-data": ("other training data", "Trained or pre-trained on more than the source centre of the track."),
     "simulated": ("simulated", "Phantom data: images and references are generated."),

@@ -46,7 +46,7 @@ class Provenance(BaseModel):
     parameters: Annotated[int, Field(strict=True, ge=0, le=10**12)] | None = None
     training_seconds: Annotated[float, Field(ge=0, le=10**9, allow_inf_nan=False)] | None = None
     command: Annotated[str, Field(max_length=500)] | None = None
-    device: Annotated[str, Field(max_length=100)] | None = None
+    device: Annotated[str, Field(max_length=300)] | None = None
     versions: Annotated[dict[str, Annotated[str, Field(max_length=50)]], Field(max_length=20)] | None = None
     inference: Inference | None = None
 
@@ -217,12 +217,12 @@ def quote_run(file: Path) -> dict[str, Any]:
     if not isinstance(run, dict):
         raise DataError(f"expected a JSON object, got {json_type(run)}", file)
     settings, devices = run.get("settings", {}), run.get("devices")
-    one = devices[0] if isinstance(devices, list) and len(devices) == 1 else None
+    named = "; ".join(map(str, devices)) if isinstance(devices, list) else None
     quoted = {
         "parameters": run.get("parameters"),
         "training_seconds": run.get("training_seconds"),
         "command": run.get("command"),
-        "device": one or (settings.get("device") if isinstance(settings, dict) else None),
+        "device": named or (settings.get("device") if isinstance(settings, dict) else None),
         "versions": run.get("versions"),
         "inference": run.get("inference"),
     }
