@@ -41,8 +41,15 @@ ABLATION = {
 }
 #: Whoever submits may call a method as they like: these are the submissions of this repository's own trainers.
 IDS = {f"{method}-{backbone}".lower() for method in {*METHODS, *ABLATION} for backbone in BACKBONES}
-#: Single trainings of the same trainers, shown apart, or where a split has nothing better of their method.
-SINGLE = {f"{method}-{backbone}-seed0".lower() for method in METHODS for backbone in BACKBONES}
+#: Fewer than three trainings by the same trainers, shown apart, or where a split has nothing better of their method.
+FEW = {
+    f"{method}-{backbone}-{tag}".lower(): tag
+    for method in METHODS
+    for backbone in BACKBONES
+    for tag in ("seed0", "seeds01")
+}
+#: On the phantom only these whole rows have today's recipe of ``small``; the others have the one that it had before.
+TODAY = {"synthdg-unet"}
 
 
 @cache
@@ -75,12 +82,12 @@ def ceph_table() -> str:
     return _table(["method", "backbone", "seeds", "MRE [mm]", unseen, "SDR 2", "SDR 2.5", "SDR 3", "SDR 4"], rows)
 
 
-def single_table(track: str, splits: Sequence[str]) -> str:
-    """Return the single trainings of these trainers, each with the interval over cases, which is of that training."""
-    found = {(r.id, s): r for s in splits for r in _rows(track, s, "measured", SINGLE)}
-    names = {r.id: _named(r) for r in found.values()}
+def few_table(track: str, splits: Sequence[str], ids: Collection[str] = FEW) -> str:
+    """Return rows of few trainings of these trainers, with their intervals: of one, the interval of that training."""
+    found = {(r.id, s): r for s in splits for r in _rows(track, s, "measured", ids)}
+    names = {r.id: (*_named(r), str(r.seeds)) for r in found.values()}
     rows = [[*name, *(_with_interval(found.get((one, s))) for s in splits)] for one, name in names.items()]
-    return _table(["method", "backbone", *(f"{s} [mm]" for s in splits)], rows)
+    return _table(["method", "backbone", "trainings", *(f"{s} [mm]" for s in splits)], rows)
 
 
 def away_table(track: str, split: str) -> str:
@@ -94,22 +101,26 @@ def away_table(track: str, split: str) -> str:
     return _table(["method", "backbone", "trainings", "MRE [mm]", "95 % interval", "without offset [mm]"], rows)
 
 
-def pairs_table(track: str, splits: Sequence[str], ours: str = "BaPDG") -> str:
+def pairs_table(
+    track: str, splits: Sequence[str], ours: str = "BaPDG", ids_of_rows: Collection[str] | None = None
+) -> str:
     """Return a method against each other of the paper: difference, interval, test corrected over these, verdict."""
     rows = []
     for split in splits:
         for backbone in BACKBONES:
-            ids = {r.method: r.id for r in _rows(track, split, "measured") if r.backbone == backbone}
+            ids = {r.method: r.id for r in _rows(track, split, "measured", ids_of_rows) if r.backbone == backbone}
             others = [m for m in PAPER_METHODS if m != ours and m in ids]
             if ours not in ids or not others:
                 continue
-            errors = _errors(split, ids[ours])
-            found = [compare(errors, _errors(split, ids[m]), board_spread(ROOT, split)).overall for m in others]
+            errors, theirs = _errors(split, ids[ours]), [_errors(split, ids[m]) for m in others]
+            found = [compare(errors, other, board_spread(ROOT, split)).overall for other in theirs]
             corrected = holm([d.p for d in found])
-            for other, difference, p in zip(others, found, corrected, strict=True):
+            for other, table, difference, p in zip(others, theirs, found, corrected, strict=True):
                 low, high = difference.ci95_mm or (float("nan"),) * 2
                 sure = replace(difference, p=float(p)).is_sure
                 verdict = "not told apart" if not sure else "better" if difference.difference_mm < 0 else "worse"
+                if 1 in (len(errors.seeds), len(table.seeds)):
+                    verdict = "not judged: one training"
                 interval = f"{signed(low, 2)} … {signed(high, 2)}"
                 cells = (signed(difference.difference_mm, 2), interval, p_value(float(p)), verdict)
                 rows.append([split, backbone, f"{ours} − {other}", *cells])
@@ -184,7 +195,7 @@ def commands_table() -> str:
     rows = []
     for file in sorted((ROOT / "submissions").glob("*/*.run.json")):
         value, name = read_json(file), file.name.removesuffix(".run.json")
-        if name in {*IDS, *SINGLE}:
+        if name in {*IDS, *FEW}:
             command = code_span(value.get("command") or "–", 500).replace("|", "\\|")
             recipe = _recipe(file.parent.name, name)
             case = value.get("inference", {}).get("ms_per_case")
@@ -195,17 +206,18 @@ def commands_table() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "open": open_table,
-    "open single": lambda: single_table("open", ("open-val", "open-wu", "open-sb")),
+    "open single": lambda: few_table("open", ("open-val", "open-wu", "open-sb")),
     "open pairs": lambda: pairs_table("open", ("open-wu", "open-sb")),
     "open synthdg pairs": lambda: pairs_table("open", ("open-wu", "open-sb"), "SynthDG"),
     "ablation": ablation_table,
     "ceph": ceph_table,
     "hamedan": lambda: away_table("ceph", "hamedan"),
-    "ceph single": lambda: single_table("ceph", ("isbi-val", "isbi", "hamedan")),
+    "ceph single": lambda: few_table("ceph", ("isbi-val", "isbi", "hamedan")),
     "ceph pairs": lambda: pairs_table("ceph", ("isbi", "hamedan")),
     "ceph synthdg pairs": lambda: pairs_table("ceph", ("isbi", "hamedan"), "SynthDG"),
     "phantom": phantom_table,
-    "phantom single": lambda: single_table("phantom", PHANTOM),
+    "phantom today": lambda: few_table("phantom", PHANTOM, {*FEW, *TODAY}),
+    "phantom synthdg pairs": lambda: pairs_table("phantom", PHANTOM[1:], "SynthDG", {*FEW, *TODAY}),
     "phantom pairs": lambda: pairs_table("phantom", ("phantom-lfc", "phantom-feta")),
     "commands": commands_table,
     **{
@@ -251,24 +263,24 @@ def _beside_reported(track: str, splits: Sequence[str], paper_track: str, paper_
 
 
 def _trained(track: str, split: str) -> list[pd.Series]:
-    """Return the rows of this repository's trainers; a single training of a method where it has no other.
+    """Return the rows of this repository's trainers; those of few trainings where their method has no other.
 
-    Beside rows of several trainings it stands only if it is of their recipe.
+    Beside rows of three trainings they stand only if they are of their recipe.
     """
     whole = _rows(track, split, "measured")
     known = {(r.method, r.backbone) for r in whole}
     recipes = {_recipe(track, r.id) for r in whole}
-    single = [
+    few = [
         r
-        for r in _rows(track, split, "measured", SINGLE)
+        for r in _rows(track, split, "measured", FEW)
         if (r.method, r.backbone) not in known and recipes <= {_recipe(track, r.id)}
     ]
-    return sorted([*whole, *single], key=_order)
+    return sorted([*whole, *few], key=_order)
 
 
 def _recipe(track: str, name: str) -> str:
     """Return which recipe of ``small`` one of these submissions was trained with."""
-    return "earlier" if track == "phantom" and name in IDS else "today's"
+    return "earlier" if track == "phantom" and name in IDS - TODAY else "today's"
 
 
 def _with_people(track: str, split: str) -> list[pd.Series]:
@@ -277,13 +289,18 @@ def _with_people(track: str, split: str) -> list[pd.Series]:
 
 
 def _named(row: pd.Series) -> tuple[str, str]:
-    """Return a row's method, marked where it is a single training, and its backbone, where it has one."""
-    name = f"{row.method} (seed0)" if row.id in SINGLE else row.method
+    """Return a row's method, marked where it has few trainings, and its backbone, where it has one."""
+    name = f"{row.method} ({FEW[row.id]})" if row.id in FEW else row.method
     return name, row.backbone if row.kind == "measured" else "–"
 
 
-def _rows(track: str, split: str, kind: str, ids: Collection[str] = IDS) -> list[pd.Series]:
-    """Return rows in the paper's order of methods, then by name; measured ones of ``ids`` only."""
+def _rows(track: str, split: str, kind: str, ids: Collection[str] | None = None) -> list[pd.Series]:
+    """Return rows in the paper's order of methods, then by name.
+
+    Measured ones of ``ids`` only; where that is None, of IDS, and on the phantom of one recipe, the earlier.
+    """
+    if ids is None:
+        ids = IDS - TODAY if track == "phantom" else IDS
     table = results()
     found = table[(table.track == track) & (table.split == split) & (table.kind == kind)]
     if kind == "measured":

@@ -355,6 +355,12 @@ def test_histogram_says_what_it_leaves_out() -> None:
     assert len(bars) == len(plots.histogram_edges(errors)) - 1
 
 
+@pytest.mark.parametrize("largest", [0.3, 0.5, 1.0, 2.0, 7.0, 30.0, 90.0, 400.0])
+def test_a_histogram_has_bins_enough_to_show_a_shape_whatever_the_errors_are(largest: float) -> None:
+    edges = plots.histogram_edges(np.linspace(0, largest, 200))
+    assert 6 <= len(edges) - 1 <= 25 and edges[-1] >= 0.98 * largest
+
+
 def test_pictures_stand_alone(small: Path) -> None:
     for path in (small / "figures").iterdir():
         root = ElementTree.fromstring(path.read_text("utf-8"))

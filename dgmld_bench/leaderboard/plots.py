@@ -206,7 +206,7 @@ def histogram_edges(errors_mm: ArrayLike) -> Array:
     array([8.5, 9. , 9.5])
     """
     largest = max(float(np.quantile(np.asarray(errors_mm, dtype=np.float64), 0.98)), 0.25)
-    step = next((s for s in (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0) if largest / s <= 24), largest / 24)
+    step = next((s for s in (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0) if largest / s <= 24), largest / 24)
     return np.asarray(np.arange(int(np.floor(largest / step)) + 2) * step, dtype=np.float64)
 
 
