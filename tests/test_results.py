@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dgmld_bench.files import read_json
 from dgmld_bench.leaderboard.records import find_record
 from dgmld_bench.scoring.comparison import compare
 
@@ -61,6 +62,16 @@ def test_parts_are_those_of_the_records(script):
     radii = np.sort(calibration.errors_mm, axis=1)[:, 54]  # the 55th of 60, 0.9 * 61 rounded up
     within = (errors.errors_mm <= radii[:, None]).mean()
     assert held.split(" / ")[1] == f"{100 * within:.0f}"
+
+
+def test_on_the_phantom_no_table_mixes_recipes(script):
+    for file in (ROOT / "submissions/phantom").glob("*-unet*.json"):
+        if not file.name.endswith(".run.json"):
+            says_so = "today's recipe of preset small" in (read_json(file).get("description") or "")
+            assert (script["_recipe"]("phantom", file.stem) == "today's") == says_so, file.stem
+    for name in ("phantom", "phantom pairs", "parts phantom-lfc", "parts phantom-feta"):
+        assert "SynthDG" not in script["TABLES"][name](), name
+    assert "| SynthDG |" in script["TABLES"]["phantom today"]()
 
 
 def test_people_stand_beside_methods(script):
