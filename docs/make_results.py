@@ -48,8 +48,9 @@ FEW = {
     for backbone in BACKBONES
     for tag in ("seed0", "seeds01")
 }
-#: On the phantom only these whole rows have today's recipe of ``small``; the others have the one that it had before.
-TODAY = {"synthdg-unet"}
+#: On the phantom these have the recipe that ``small`` had before, all others today's.
+EARLIER = IDS - {"synthdg-unet"}
+TODAY = {*FEW, *IDS} - EARLIER
 
 
 @cache
@@ -112,14 +113,14 @@ def pairs_table(
             others = [m for m in PAPER_METHODS if m != ours and m in ids]
             if ours not in ids or not others:
                 continue
-            errors, theirs = _errors(split, ids[ours]), [_errors(split, ids[m]) for m in others]
-            found = [compare(errors, other, board_spread(ROOT, split)).overall for other in theirs]
+            errors = _errors(split, ids[ours])
+            found = [compare(errors, _errors(split, ids[m]), board_spread(ROOT, split)).overall for m in others]
             corrected = holm([d.p for d in found])
-            for other, table, difference, p in zip(others, theirs, found, corrected, strict=True):
+            for other, difference, p in zip(others, found, corrected, strict=True):
                 low, high = difference.ci95_mm or (float("nan"),) * 2
                 sure = replace(difference, p=float(p)).is_sure
                 verdict = "not told apart" if not sure else "better" if difference.difference_mm < 0 else "worse"
-                if 1 in (len(errors.seeds), len(table.seeds)):
+                if 1 in difference.n_trainings:
                     verdict = "not judged: one training"
                 interval = f"{signed(low, 2)} … {signed(high, 2)}"
                 cells = (signed(difference.difference_mm, 2), interval, p_value(float(p)), verdict)
@@ -216,8 +217,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "ceph pairs": lambda: pairs_table("ceph", ("isbi", "hamedan")),
     "ceph synthdg pairs": lambda: pairs_table("ceph", ("isbi", "hamedan"), "SynthDG"),
     "phantom": phantom_table,
-    "phantom today": lambda: few_table("phantom", PHANTOM, {*FEW, *TODAY}),
-    "phantom synthdg pairs": lambda: pairs_table("phantom", PHANTOM[1:], "SynthDG", {*FEW, *TODAY}),
+    "phantom today": lambda: few_table("phantom", PHANTOM, TODAY),
+    "phantom synthdg pairs": lambda: pairs_table("phantom", PHANTOM[1:], "SynthDG", TODAY),
     "phantom pairs": lambda: pairs_table("phantom", ("phantom-lfc", "phantom-feta")),
     "commands": commands_table,
     **{
@@ -280,7 +281,7 @@ def _trained(track: str, split: str) -> list[pd.Series]:
 
 def _recipe(track: str, name: str) -> str:
     """Return which recipe of ``small`` one of these submissions was trained with."""
-    return "earlier" if track == "phantom" and name in IDS - TODAY else "today's"
+    return "earlier" if track == "phantom" and name in EARLIER else "today's"
 
 
 def _with_people(track: str, split: str) -> list[pd.Series]:
@@ -297,10 +298,10 @@ def _named(row: pd.Series) -> tuple[str, str]:
 def _rows(track: str, split: str, kind: str, ids: Collection[str] | None = None) -> list[pd.Series]:
     """Return rows in the paper's order of methods, then by name.
 
-    Measured ones of ``ids`` only; where that is None, of IDS, and on the phantom of one recipe, the earlier.
+    Measured ones of ``ids`` only; where that is None, of IDS, on the phantom of EARLIER: no table mixes recipes.
     """
     if ids is None:
-        ids = IDS - TODAY if track == "phantom" else IDS
+        ids = EARLIER if track == "phantom" else IDS
     table = results()
     found = table[(table.track == track) & (table.split == split) & (table.kind == kind)]
     if kind == "measured":

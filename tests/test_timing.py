@@ -17,7 +17,7 @@ from baselines.common.meter import forget_peak, peak_mib
 from baselines.common.recipe import Settings
 from benchmarks import bench_train
 from dgmld_bench.files import read_json
-from dgmld_bench.leaderboard.submissions import Provenance, quote_run
+from dgmld_bench.leaderboard.submissions import Provenance, quote_faults, quote_run
 
 CPU = torch.device("cpu")
 SMOKE = get_preset("smoke", 3)
@@ -52,6 +52,8 @@ def test_the_time_of_a_case_goes_into_the_runs_sidecar(
     for devices, shown_as in ((two[:1], "H200, bf16"), (two, "H200, bf16; A40, bf16"), ([], "cuda"), (7, "cuda")):
         sidecar.write_text(json.dumps({"devices": devices, "settings": {"device": "cuda"}}))
         assert quote_run(sidecar)["device"] == shown_as
+    sidecar.write_text(json.dumps({"devices": [7]}))
+    assert "'device'" in quote_faults(sidecar)[0]
     before = sidecar.read_bytes()
     predict_command.predict(place, "lfc", tmp_path / "lfc.json", device="cpu", data_dir=brains)
     assert sidecar.read_bytes() == before

@@ -217,7 +217,9 @@ def quote_run(file: Path) -> dict[str, Any]:
     if not isinstance(run, dict):
         raise DataError(f"expected a JSON object, got {json_type(run)}", file)
     settings, devices = run.get("settings", {}), run.get("devices")
-    named = "; ".join(map(str, devices)) if isinstance(devices, list) else None
+    named: Any = devices if isinstance(devices, list) else None
+    if named and all(isinstance(d, str) for d in named):  # else the model refuses it
+        named = "; ".join(named)
     quoted = {
         "parameters": run.get("parameters"),
         "training_seconds": run.get("training_seconds"),
