@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgmld_bench.scoring.certainty import auroc, auroc_interval, conformal_radii, covered, risk_coverage, seed_spread
+from dgmld_bench.scoring.certainty import (
+    MIN_CASES_WITH_MISS,
+    auroc,
+    auroc_interval,
+    conformal_radii,
+    covered,
+    risk_coverage,
+    seed_spread,
+)
 
 
 def test_seed_spread_is_that_of_points_and_ignores_where_they_are():
@@ -40,7 +48,11 @@ def test_the_interval_of_chance_holds_a_half_and_that_of_knowledge_does_not():
     assert low < 0.5 < high
     low, high = auroc_interval(rng.random(miss.shape) + 0.5 * miss, miss)
     assert low > 0.6
-    assert auroc_interval(rng.random(miss.shape), np.zeros_like(miss)) is None
+    few = np.zeros_like(miss)
+    few[: MIN_CASES_WITH_MISS - 1] = True  # all points of too few cases
+    assert auroc_interval(rng.random(miss.shape), few) is None
+    few[MIN_CASES_WITH_MISS, 3] = True
+    assert auroc_interval(rng.random(miss.shape), few) is not None
 
 
 def test_risk_falls_with_coverage_where_doubt_is_error_and_not_where_it_is_constant():

@@ -205,6 +205,15 @@ def test_radii_are_tried_in_domain_beside_another_domain(isbi):
     inside = conformal["in_domain"]
     assert inside["split"] == "isbi" and 89 < inside["covered_percent"]["mean"] < 92
     assert conformal["covered_percent"]["mean"] < 70
+    for value in (inside["covered_percent"], conformal["covered_percent"]):
+        low, high = value["ci95"]
+        assert 0 <= low < value["mean"] < high <= 100
+    explanation.__dict__["at_home"] = score_against(isbi, moved(isbi, np.zeros(isbi.points.shape)))
+    assert explanation.to_dict()["conformal"]["in_domain"]["covered_percent"] == {
+        "mean": 100.0,
+        "std": None,
+        "ci95": None,  # that all are held here does not say that all are elsewhere
+    }
     assert Explanation(home).at_home is None  # it is at home
 
 

@@ -165,6 +165,27 @@ def test_the_interval_of_an_offset_knows_that_seeds_differ():
     assert np.ptp(alike, axis=-1).max() < 0.1 and np.ptp(apart, axis=-1).min() > 1.0
 
 
+def test_the_interval_of_an_offset_by_hand():
+    one = np.arange(10.0).reshape(1, 10, 1, 1) * [0.1, 0.0]  # one training: the t interval of the cases' mean
+    ends = offset_intervals(one, take_apart(one))
+    half = 2.262157 * 0.1 * np.std(np.arange(10), ddof=1) / np.sqrt(10)
+    np.testing.assert_allclose(ends[0], [[0.45 - half, 0.45 + half], [0.0, 0.0]], rtol=1e-6)
+    three = np.zeros((3, 10, 1, 2)) + np.array([-1.0, 0.0, 4.0]).reshape(3, 1, 1, 1)  # of the trainings' mean
+    half = 4.302653 * np.std([-1, 0, 4], ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(offset_intervals(three, take_apart(three))[0], [[1 - half, 1 + half]] * 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.1, 0.3, 1.0])
+def test_the_interval_of_an_offset_holds_however_much_trainings_differ(sigma):
+    rng = np.random.default_rng(11)
+    held = []
+    for _ in range(60):
+        differences = noise(rng, seeds=3, cases=55) + rng.normal(scale=sigma, size=(3, 1, 4, 2))
+        ends = offset_intervals(differences, take_apart(differences))
+        held.append((ends[..., 0] <= 0) & (ends[..., 1] >= 0))
+    assert np.mean(held) >= 0.93
+
+
 def test_shapes_are_checked():
     with pytest.raises(ValueError, match=r"\(seed, case, landmark, 2 or 3\)"):
         take_apart(np.zeros((3, 4, 2)))

@@ -198,6 +198,15 @@ def test_the_same_errors_twice_and_thrice_are_equal():
     assert statistics.paired_difference(thrice, twice).effect_size == 0.0
 
 
+def test_the_interval_of_a_share_stays_between_0_and_100_percent():
+    is_so = np.ones((3, 30, 6))
+    assert statistics.share_interval(is_so) is None
+    is_so[0, :4, 0] = 0
+    low, high = statistics.share_interval(is_so)
+    assert high == 100 and 95 < low < 100 * is_so.mean()
+    np.testing.assert_allclose(statistics.share_interval(1 - is_so), (0, 100 - low))
+
+
 def test_a_method_of_one_training_is_never_surely_better_or_worse():
     base = np.repeat(RNG.gamma(2, size=(1, 80, 6)), 3, axis=0) + 1
     ranking = rank_methods([base[:1] - 1, base, base + 5, base[:1] + 9])

@@ -6,17 +6,21 @@ minus a confidence that the predictions carry. Only its order counts.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dgmld_bench.scoring.metrics import mean_radial_error
-from dgmld_bench.scoring.parts import resampling_counts
 
 Array = NDArray[np.float64]
 
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 """Shares of the points, surest first, at which the risk-coverage curve is written down."""
 N_RESAMPLES = 1_000
+MIN_CASES_WITH_MISS = 15
+"""With fewer cases that have a miss, resampled cases do not show how far another set of misses would lie."""
+_SEED = 20_250_225
 
 
 def seed_spread(points: ArrayLike) -> Array:
@@ -83,17 +87,25 @@ def auroc_interval(doubt: ArrayLike, is_miss: ArrayLike, level: float = 0.95) ->
     Returns
     -------
     (low, high) or None
-        None where a tenth of the resamples, or more, hold no miss.
+        None with fewer than :data:`MIN_CASES_WITH_MISS` cases that have a miss.
     """
-    values = np.asarray(doubt, dtype=np.float64)
-    case = np.broadcast_to(np.arange(len(values))[:, None], values.shape)
+    values, miss = np.asarray(doubt, dtype=np.float64), np.asarray(is_miss, dtype=bool)
     there = ~np.isnan(values)
-    weights = resampling_counts(len(values), N_RESAMPLES)[:, case[there]]
-    resampled = auroc(values[there], np.asarray(is_miss, dtype=bool)[there], weights)
-    if np.isnan(resampled).mean() >= 0.1:
+    if (miss & there).any(axis=1).sum() < MIN_CASES_WITH_MISS:
         return None
+    case = np.broadcast_to(np.arange(len(values))[:, None], values.shape)
+    resampled = auroc(values[there], miss[there], _resamples(len(values))[:, case[there]])
     low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+@cache
+def _resamples(n: int) -> Array:
+    """Return how often each of ``n`` cases is drawn in each resample, ``(resample, n)``; always the same."""
+    rng = np.random.default_rng([_SEED, 0])
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=N_RESAMPLES).astype(np.float64)
+    counts.flags.writeable = False  # one array for all who ask
+    return counts
 
 
 def risk_coverage(doubt: ArrayLike, errors_mm: ArrayLike, coverages: ArrayLike = COVERAGES) -> Array:

@@ -22,7 +22,7 @@ from dgmld_bench.scoring.parts_table import PartsTable, over_seeds, parts_table
 from dgmld_bench.scoring.people import AgainstPeople, against_people, annotator_shift_mm
 from dgmld_bench.scoring.reference import Reference, load_reference
 from dgmld_bench.scoring.score import Score, score_against
-from dgmld_bench.scoring.statistics import average_interval
+from dgmld_bench.scoring.statistics import share_interval
 from dgmld_bench.splits import get_split, get_track, load_split
 
 Array = NDArray[np.float64]
@@ -188,20 +188,20 @@ class Explanation:
             return {"reason": self.calibration}
         calibrated_on = self.calibration.reference
         radii = certainty.conformal_radii(self.calibration.errors_mm, LEVEL)  # (seed, landmark)
-        hits = 100 * certainty.covered(self.score.errors_mm, radii)
+        hits = certainty.covered(self.score.errors_mm, radii)
         if np.isnan(hits).all():
             return {"reason": f"the {len(calibrated_on.ids)} cases of '{calibrated_on.split.name}' are too few"}
-        per_landmark = over_seeds(metrics.mean_over_cases(hits))
+        per_landmark = 100 * over_seeds(metrics.mean_over_cases(hits))
         home = self.at_home
         return {
             "promised_percent": 100 * LEVEL,
             "calibrated_on": calibrated_on.split.name,
             "calibration_cases": len(calibrated_on.ids),
-            "covered_percent": _summary(hits),
+            "covered_percent": _percent(hits),
             "in_domain": home
             and {
                 "split": home.reference.split.name,
-                "covered_percent": _summary(100 * certainty.covered(home.errors_mm, radii)),
+                "covered_percent": _percent(certainty.covered(home.errors_mm, radii)),
             },
             "radius_mm": float(np.nanmean(radii)),
             "per_landmark": {
@@ -264,13 +264,13 @@ def _elsewhere(score: Score, split: str, data_dir: Path | str | None) -> Score |
         return str(error)
 
 
-def _summary(values: Array) -> dict[str, Any]:
-    per_seed = metrics.mean_radial_error(values)
+def _percent(hits: Array) -> dict[str, Any]:
+    per_seed = 100 * metrics.mean_radial_error(hits)
     per_seed = per_seed[~np.isnan(per_seed)]
     return {
         "mean": float(per_seed.mean()),
         "std": float(per_seed.std()) if len(per_seed) > 1 else None,
-        "ci95": _pair(average_interval(values)),
+        "ci95": _pair(share_interval(hits)),
     }
 
 

@@ -9,12 +9,12 @@ structure is far from both (miss). The definitions are in ``docs/protocol.md``. 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dgmld_bench.missing import mean_of_present
+from dgmld_bench.scoring.statistics import ALPHA, half_width
 
 Array = NDArray[np.float64]
 
@@ -24,8 +24,6 @@ MISS_FLOOR_MM = 2.0
 MIN_CASES = 8
 """With fewer cases of a landmark nothing is said about its offset: chance looks like one."""
 N_FOLDS = 20
-N_RESAMPLES = 2_000
-_SEED = 20_250_225
 
 _MEDIAN_DISTANCE = {2: 1.1774100225154747, 3: 1.5381722544550522}
 """Median length of a vector of 2 or 3 independent standard normal numbers (square root of the median of chi²)."""
@@ -119,43 +117,32 @@ def errors_without_offset(differences_mm: ArrayLike, floor_mm: ArrayLike = MISS_
     return np.where(enough[:, None], errors, np.nan)
 
 
-@cache
-def resampling_counts(n: int, n_resamples: int, *, stream: int = 0) -> Array:
-    """Return how often each of ``n`` things is drawn in each bootstrap resample, ``(resample, n)``; always the same.
+def offset_intervals(differences_mm: ArrayLike, parts: Parts, *, level: float = ALPHA) -> Array:
+    """Return the intervals of the seed-averaged offsets, ``(landmark, direction, low and high)``.
 
-    A resample draws ``n`` times with replacement. What does not vary together must not be drawn from the same stream.
-    """
-    rng = np.random.default_rng([_SEED, stream])
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
-    counts.flags.writeable = False  # one array for all who ask
-    return counts
-
-
-def offset_intervals(differences_mm: ArrayLike, parts: Parts, *, level: float = 0.95) -> Array:
-    """Return percentile bootstrap intervals of the seed-averaged offsets, ``(landmark, direction, low and high)``.
-
-    Cases are resampled, all landmarks of a case together, and seeds where there are several.
+    Over cases, and over trainings where there are several: both parts of the variance in closed form, each widened by
+    the quantile of its own t distribution (:mod:`dgmld_bench.scoring.statistics`). NaN where no offset can be told.
     """
     values = _checked(differences_mm)
-    n_seeds, n_cases = values.shape[:2]
-    is_found = ~np.isnan(values).any(axis=-1) & ~parts.is_miss
-    kept = np.where(is_found[..., None], values, 0.0)
-    cases = resampling_counts(n_cases, N_RESAMPLES)
-    seeds = resampling_counts(n_seeds, N_RESAMPLES, stream=1) / n_seeds
-    total, weight = np.zeros((N_RESAMPLES, *values.shape[2:])), np.zeros((N_RESAMPLES, values.shape[2]))
-    for run in range(n_seeds):
-        found = cases @ is_found[run].astype(np.float64)  # (resample, landmark)
-        sums = (cases @ kept[run].reshape(n_cases, -1)).reshape(N_RESAMPLES, *values.shape[2:])
-        usable = (found > 0) & ~np.isnan(parts.limit_mm[run])
-        mean = np.divide(sums, found[..., None], out=np.zeros_like(sums), where=usable[..., None])
-        total += seeds[:, [run], None] * mean
-        weight += seeds[:, [run]] * usable
-    resampled = np.divide(total, weight[..., None], out=np.full_like(total, np.nan), where=weight[..., None] > 0)
-    ends = np.full((2, *values.shape[2:]), np.nan)
-    told = ~np.isnan(resampled).all(axis=(0, 2))
-    quantile = np.nanquantile if np.isnan(resampled[:, told]).any() else np.quantile  # the first is slow
-    ends[:, told] = quantile(resampled[:, told], [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return np.moveaxis(ends, 0, -1)
+    n_cases = values.shape[1]
+    told = ~np.isnan(parts.limit_mm)  # (seed, landmark)
+    is_found = ~np.isnan(values).any(axis=-1) & ~parts.is_miss & told[:, None]
+    found = is_found.sum(axis=1)
+    offset = np.where(told[..., None], parts.offset_mm, 0.0)
+    around = np.where(is_found[..., None], values - offset[:, None], 0.0)
+    # What a case adds to a run's offset: the mean over cases is the offset, and a point that is left out adds nothing.
+    added = around * (n_cases / np.maximum(found, 1))[:, None, :, None]
+    trainings = np.maximum(told.sum(axis=0), 1)[:, None]  # (landmark, 1), as all that follows (landmark, direction)
+    middle = offset.sum(axis=0) / trainings
+    cases = np.square(added.sum(axis=0) / trainings).sum(axis=0) / np.maximum(n_cases - 1, 1) / n_cases
+    apart = np.where(told[..., None], offset - middle, 0.0)
+    between = np.square(apart).sum(axis=0) / np.maximum(trainings - 1, 1) / trainings
+    n_found = is_found.any(axis=0).sum(axis=0)[:, None]
+    dfs = [np.broadcast_to(np.maximum(n - 1.0, 1.0), middle.shape) for n in (n_found, trainings)]
+    half = half_width(np.stack([cases, between]), np.stack(dfs), level)
+    ends = np.stack([middle - half, middle + half], axis=-1)
+    ends[~told.any(axis=0)] = np.nan
+    return ends
 
 
 def _checked(differences_mm: ArrayLike) -> Array:

@@ -84,7 +84,7 @@ class Runs:
         return float((rest**2).sum()) / ((n_seeds - 1) * (n_cases - 1) * n_cases)
 
 
-def _half_width(variances: Array, dfs: Array, level: float = ALPHA) -> Array:
+def half_width(variances: Array, dfs: Array, level: float = ALPHA) -> Array:
     """Return half the width of an interval from the parts of a variance and their degrees of freedom, ``(part, ...)``.
 
     The standard error is widened by the mean of the parts' t quantiles, weighted by the parts.
@@ -160,7 +160,44 @@ def average_interval(errors_mm: ArrayLike) -> tuple[float, float] | None:
     (low, high) or None
         None for a single case, which says nothing about others, also where the others have no value.
     """
-    array = np.asarray(errors_mm, dtype=np.float64)
+    found = _average_and_half_width(errors_mm)
+    if found is None:
+        return None
+    average, half = found
+    factor = float(np.exp(half / average)) if average else 1.0
+    return average / factor, average * factor
+
+
+def share_interval(is_so: ArrayLike) -> tuple[float, float] | None:
+    """Return the 95 % interval of a share of points, in percent, over cases and trainings as :func:`average_interval`.
+
+    Symmetric, and cut off at 0 and 100.
+
+    Parameters
+    ----------
+    is_so : array, shape (seed, case, landmark)
+        1 or 0; NaN where there is no point.
+
+    Returns
+    -------
+    (low, high) or None
+        None for a single case, and where all points are alike, which does not say that others are.
+
+    Examples
+    --------
+    >>> low, high = share_interval(np.arange(40).reshape(1, 40, 1) > 0)
+    >>> round(low, 1), high
+    (92.4, 100.0)
+    """
+    found = _average_and_half_width(is_so)
+    if found is None or not found[1]:
+        return None
+    share, half = found
+    return max(100 * (share - half), 0.0), min(100 * (share + half), 100.0)
+
+
+def _average_and_half_width(values: ArrayLike) -> tuple[float, float] | None:
+    array = np.asarray(values, dtype=np.float64)
     array = array[:, ~np.isnan(array).all(axis=(0, 2))]
     n_cases = array.shape[1]
     if n_cases < 2:
@@ -170,8 +207,7 @@ def average_interval(errors_mm: ArrayLike) -> tuple[float, float] | None:
     if runs.n_seeds > 1:
         parts.append(TrainingSpread().of(runs))
     variances, dfs = np.array(parts).T
-    factor = float(np.exp(_half_width(variances, dfs) / runs.average)) if runs.average else 1.0
-    return runs.average / factor, runs.average * factor
+    return runs.average, float(half_width(variances, dfs))
 
 
 def training_spread(errors_mm: Iterable[ArrayLike]) -> TrainingSpread:
@@ -298,7 +334,7 @@ class Pairs:
 
     def half_widths(self, level: float = ALPHA) -> Array:
         """Return half the widths of the intervals of the differences."""
-        return _half_width(self.variances, self.dfs, level)
+        return half_width(self.variances, self.dfs, level)
 
     def p_of_first(self) -> float:
         """Return the two-sided p of the difference of the first two: the level whose interval just holds zero."""
@@ -312,7 +348,7 @@ class Pairs:
             return 0.0
 
         def over(log_level: float) -> float:
-            return float(_half_width(variances, dfs, np.exp(log_level))) - float(difference)
+            return float(half_width(variances, dfs, np.exp(log_level))) - float(difference)
 
         lowest = -30.0
         return float(np.exp(brentq(over, lowest, 0.0))) if over(lowest) > 0 else 0.0
