@@ -199,6 +199,14 @@ def test_a_data_frame_with_several_runs_and_an_own_centre() -> None:
     )
     read = Predictions.from_frame(frame, split="phantom-feta", method="mine")
     assert read.seeds == [0, 3] and read.array(3, "phantom-feta", ["7"])[0].tolist() == points[1].tolist()
+    # A column of a CSV file with an empty cell is one of floats, and rows without a seed are not left out.
+    frame["seed"] = frame["seed"].astype(float)
+    assert Predictions.from_frame(frame, split="phantom-feta", method="mine").seeds == [0, 3]
+    for value in (np.nan, 0.5, np.inf):
+        frame.loc[frame["seed"] == 3, "seed"] = value
+        with pytest.raises(DataError, match=r"column seed: 6 rows have .*; expected a whole number"):
+            Predictions.from_frame(frame, split="phantom-feta", method="mine")
+        frame["seed"] = [0.0] * 6 + [3.0] * 6
     wide = pd.DataFrame([range(18)], index=["7"], columns=[f"{a}{n}" for n in range(6) for a in "xyz"])
     own = Predictions.from_frame(wide, split="own/clinic", method="mine", landmarks="cerebellum")
     assert own.array(0, "own/clinic", ["7"])[0].tolist() == points[0].tolist()

@@ -372,10 +372,13 @@ class Predictions(BaseModel):
         if "case" not in map(str, frame.columns):
             frame = frame.rename_axis("case").reset_index()
         runs = []
-        for seed, part in frame.groupby("seed") if "seed" in frame else [(0, frame)]:
+        for value, part in frame.groupby("seed", dropna=False) if "seed" in frame else [(0, frame)]:
+            seed = _whole(value)
+            if seed is None:
+                raise DataError(f"the table, column seed: {len(part)} rows have {value!r}; expected a whole number")
             text = part.drop(columns="seed", errors="ignore").to_csv(index=False)
             table = parse_point_table(text, landmark_set, path="the table")
-            runs.append({"seed": int(str(seed)), "predictions": {split: table.points_once("the table")}})
+            runs.append({"seed": seed, "predictions": {split: table.points_once("the table")}})
         return cls(track=track, method=method, backbone=backbone, runs=runs, **values)
 
     def with_ids(self, split: str, known: Iterable[str]) -> tuple[Predictions, dict[str, str]]:
@@ -545,6 +548,15 @@ def _check_case(split: str, case: str) -> None:
         raise DataError(
             f"split '{split}' has no case '{shortened(case)}'; its {len(ids)} cases are {ids[0]} … {ids[-1]}"
         )
+
+
+def _whole(value: object) -> int | None:
+    """Return a seed as a table holds it, 0.0 too; None where it is no whole number."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() else None
 
 
 def _floats(point: ArrayLike) -> list[float]:
