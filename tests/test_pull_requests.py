@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from dgmld_bench.errors import UsageError
-from dgmld_bench.leaderboard.pull_request import report, review
+from dgmld_bench.leaderboard.pull_request import _copy_track, report, review
 from tests.submissions import make_repository, submission
 
 PLACE = "submissions/ceph/new-unet.json"
@@ -83,6 +83,17 @@ def test_a_good_pull_request_is_scored_and_shows_what_it_changes(git, good, isbi
     assert "| `isbi` | `target-val` | **New · unet** | – | 1 (1–1), group 1 |" in text
     assert "| `isbi` | `target-val` | Good · unet | 1 (1–1), group 1 | 2 (2–2), group 2 |" in text
     assert not (git.root / "leaderboard/errors").exists()  # the checkout stays as it is
+
+
+def test_a_submission_that_is_called_like_a_split_hides_no_record(tmp_path):
+    errors, reported = tmp_path / "leaderboard/errors/phantom", tmp_path / "leaderboard/reported.csv"
+    for name in ("baseline-unet/phantom-lfc.json", "phantom-lfc/phantom-lfc.json"):
+        (errors / name).parent.mkdir(parents=True)
+        (errors / name).touch()
+    reported.touch()
+    _copy_track(tmp_path, tmp_path / "copy", "phantom", without="phantom-lfc")
+    copied = [p.relative_to(tmp_path / "copy").as_posix() for p in (tmp_path / "copy").rglob("*.json")]
+    assert copied == ["leaderboard/errors/phantom/baseline-unet/phantom-lfc.json"]
 
 
 def test_a_copy_of_another_submission_is_seen(git, isbi_films):

@@ -159,8 +159,13 @@ def _faults_of(changes: Sequence[Change]) -> tuple[list[str], list[Change]]:
 
 def _copy_track(root: Path, copy: Path, track: str, without: str) -> None:
     """Copy what the board of one track is built from; a checkout of the pull request holds its submission already."""
-    leave_out = shutil.ignore_patterns(without, f"{without}.json", f"{without}{SIDECAR}")
-    for folder in (f"{FOLDER}/{track}", f"{ERRORS}/{track}"):
+    folders = [f"{FOLDER}/{track}", f"{ERRORS}/{track}"]
+
+    def leave_out(folder: str, names: list[str]) -> set[str]:  # deeper down, a split may be called the same
+        own = {without, f"{without}.json", f"{without}{SIDECAR}"}
+        return own & set(names) if folder in {str(root / one) for one in folders} else set()
+
+    for folder in folders:
         if (root / folder).is_dir():
             shutil.copytree(root / folder, copy / folder, ignore=leave_out)
     (copy / REPORTED).parent.mkdir(parents=True, exist_ok=True)
