@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from baselines.common.config import get_preset
+from baselines.common.registry import method_of
 from baselines.varied import VARIATIONS, varied
+from dgmld_bench.errors import UsageError
 from tests.command import run_script
 
 
@@ -18,6 +22,24 @@ def test_a_variation_changes_what_it_names_of_the_preset():
         assert type(changed.epochs) is type(changed.pretrain_epochs) is int
     assert VARIATIONS["reach-double"].preset(small).range_vox == 5.0
     assert VARIATIONS["pretrain-half"].preset(small).pretrain_epochs == 25
+
+
+def test_parts_of_a_method_are_varied_only_where_it_has_them():
+    without = VARIATIONS["without-shape"]
+    assert without.method("baseline") is None and without.method("synthdg").name == "SynthDG-without-shape"
+    pretrained = VARIATIONS["pretrained"]
+    assert pretrained.method("bapdg") is None
+    method, synthdg, bapdg = pretrained.method("synthdg"), method_of("synthdg"), method_of("bapdg")
+    assert method.pretraining == bapdg.pretraining and method.augmentation == synthdg.augmentation
+    assert method.name not in (synthdg.name, bapdg.name)  # or its network would be taken for one of theirs
+
+
+def test_two_variations_at_once():
+    both = VARIATIONS["epochs-quarter"] + VARIATIONS["without-shape"]
+    assert both.preset(get_preset("small", 3)).endless_steps == get_preset("small", 3).endless_steps // 4
+    assert both.method("synthdg").name == "SynthDG-without-shape"
+    with pytest.raises(UsageError, match="both change endless_steps, epochs"):
+        both + VARIATIONS["epochs-half"]
 
 
 def smoke(brains: Path, out: Path) -> list[object]:
@@ -49,6 +71,15 @@ def test_a_network_of_other_settings_is_refused(monkeypatch, capsys, brains, tmp
     assert "holds results of other settings (cases differ)" in capsys.readouterr().err
 
 
-def test_an_unknown_variation_is_a_usage_error(monkeypatch, capsys):
-    assert run_script(monkeypatch, varied, "--variations", "reach-halve") == 2
+def test_an_ablation_has_a_row_for_each_part(monkeypatch, capsys, brains, tmp_path):
+    arguments = ["--methods", "synthdg", "--variations", "none,epochs-half+without-shape", *smoke(brains, tmp_path)]
+    assert run_script(monkeypatch, varied, *arguments) == 0
+    plain, other = capsys.readouterr().out.splitlines()[2:]
+    assert other.startswith("half as many epochs of landmarks, without shape  ")
+    assert float(plain.split()[-1]) > 0 and float(other.split()[-1]) > 0
+
+
+@pytest.mark.parametrize("names", ["reach-halve", "none+reach-halve"])
+def test_an_unknown_variation_is_a_usage_error(monkeypatch, capsys, names):
+    assert run_script(monkeypatch, varied, "--variations", names) == 2
     assert "did you mean 'reach-half'" in capsys.readouterr().err

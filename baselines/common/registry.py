@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -30,3 +32,20 @@ def method_of(name: str) -> Method:
     if name not in methods():
         raise unknown_name("method", name, tuple(methods()))
     return methods()[name]
+
+
+def variant_of(name: str, options: Mapping[str, str]) -> Method | None:
+    """Return a method as these options of its ``run.py`` make it; None where it has no such options.
+
+    >>> variant_of("bapdg", {"loss": "mse"}).name, variant_of("baseline", {"loss": "mse"})
+    ('BaPDG-boundary-mse', None)
+    """
+    method = method_of(name)
+    if not options:
+        return method
+    build = getattr(import_module(f"baselines.{name}.run"), "build", None)
+    if build is None or not set(options) <= set(inspect.signature(build).parameters):
+        return None
+    variant = build(**options)
+    assert isinstance(variant, Method)
+    return variant
