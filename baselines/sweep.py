@@ -87,9 +87,13 @@ class Run:
 def sweep(
     track: Annotated[TrackName, typer.Option(help="What to train for.")] = "dgmld",
     methods: Annotated[
-        str,
-        typer.Option(help="Separated by commas; each may have options of its own: 'bapdg,bapdg --loss mse'."),
-    ] = ",".join(all_methods()),
+        str | None,
+        typer.Option(
+            help="Separated by commas; each may have options of its own: 'bapdg,bapdg --loss mse'. Default: every "
+            "method that can be trained on the track.",
+            show_default=False,
+        ),
+    ] = None,
     backbones: Annotated[str, typer.Option(help="Separated by commas.")] = "unet",
     preset: Annotated[Literal["paper", "small", "smoke"], typer.Option(help="As for run.py.")] = "paper",
     seeds: Annotated[str, typer.Option(help="Separated by commas.")] = "0,1,2",
@@ -126,12 +130,16 @@ def sweep(
         python baselines/sweep.py --track phantom --devices 0,1 --jobs-per-device 2
         python baselines/sweep.py --track dgmld --slurm --partition gpu --gres gpu:h100:1 --minutes 600
     """
+    can = [name for name, method in all_methods().items() if get_track(track).landmarks.dimension in method.dimensions]
+    chosen = can if methods is None else _checked(methods, tuple(all_methods()), "method")
+    if cannot := [m for m in chosen if shlex.split(m)[0] not in can]:
+        raise UsageError(f"--methods: {', '.join(cannot)} cannot be trained on track '{track}'; {', '.join(can)} can")
     options = ["--track", track, "--preset", preset, "--select", select]
     options += [] if precision is None else ["--precision", precision]
     options += [] if data_dir is None else ["--data-dir", str(data_dir.absolute())]
     whole = [
         Cell(m, b, tuple(parse_seeds(seeds)), (out / track / _folder(m, b, preset)).absolute(), tuple(options))
-        for m in _checked(methods, tuple(all_methods()), "method")
+        for m in chosen
         for b in _checked(backbones, BACKBONES, "backbone")
     ]
     cells = [Cell(w.method, w.backbone, (s,), w.folder, w.options) for w in whole for s in w.seeds]

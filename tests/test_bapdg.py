@@ -98,10 +98,8 @@ def test_log_cosh_is_stable_at_huge_errors(dtype):
 
 def test_the_ablation_of_table_4():
     assert build().name == "BaPDG"
-    assert build("mask", "mse").name == "BaPDG-mask-mse"
-    assert build("mask", "mse").pretraining_for(3).loss is mse
-    with pytest.raises(UsageError, match="cannot be trained in 2D"):
-        build("mask", "mse").pretraining_for(2)
+    assert build("mse").name == "BaPDG-boundary-mse"
+    assert build("mse").pretraining_for(3).loss is mse
 
 
 def subject(dimension):

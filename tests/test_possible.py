@@ -24,12 +24,9 @@ def test_methods_are_said_to_need_what_they_need() -> None:
             )
         )
 
-    def films(method: Method) -> bool:
-        return all(not by_dimension or 2 in by_dimension for by_dimension in (method.pretraining, method.augmentation))
-
     assert tuple(m.name for m in methods().values() if masks(m)) == possible.FROM_MASKS
     assert tuple(m.name for m in methods().values() if not masks(m)) == possible.FROM_POINTS
-    assert tuple(m.name for m in methods().values() if films(m)) == possible.ON_FILMS
+    assert tuple(m.name for m in methods().values() if 2 in m.dimensions) == possible.ON_FILMS
 
 
 def test_a_release_says_what_scores_what_trains_and_what_lacks_masks(brains: Path, tmp_path: Path) -> None:

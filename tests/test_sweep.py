@@ -35,6 +35,13 @@ def test_a_dry_run_prints_every_command_once(monkeypatch, capsys, tmp_path):
     )
 
 
+def test_methods_are_by_default_those_that_the_track_can_train(monkeypatch, capsys):
+    for track, methods in (("ceph", 5), ("open", 6)):  # SegDG regresses masks, and films have none
+        assert run_script(monkeypatch, sweep, "--track", track, "--seeds", "0", "--dry-run") == 0
+        commands = capsys.readouterr().out.splitlines()
+        assert len(commands) == methods and any("segdg" in c for c in commands) is (track == "open")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -43,6 +50,7 @@ def test_a_dry_run_prints_every_command_once(monkeypatch, capsys, tmp_path):
         (["--methods", ","], "different names"),
         (["--seeds", "x"], "whole numbers"),
         (["--methods", "bapdg --loss 'mse"], "No closing quotation"),
+        (["--track", "ceph", "--methods", "baseline,segdg"], "segdg cannot be trained on track 'ceph'"),
         (["--methods", "bapdg --select=source-val"], "--select=source-val is an option of the sweep"),
     ],
 )

@@ -25,6 +25,7 @@ from baselines.synthdg.films import (
     reframe,
     window,
 )
+from dgmld_bench.errors import UsageError
 
 SHAPE = (192, 160)
 LIKE = torch.zeros((), dtype=torch.float64)
@@ -226,10 +227,12 @@ def test_the_option_reaches_the_films():
     image, points = film()[None], landmarks(0)
     results = {
         part: torch.cat([build(part).augmentation[2].change(image, points, None, seeded(s))[0] for s in range(4)])
-        for part in ("nothing", "appearance", "outside", "shape", "structures")
+        for part in ("nothing", "appearance", "outside", "shape")
     }
     same = [part for part, result in results.items() if torch.equal(result, results["nothing"])]
-    assert same == ["nothing", "structures"]  # a film has no structures to be changed by themselves
+    assert same == ["nothing"]
+    with pytest.raises(UsageError, match="in 3D only"):  # a film has no structures to be changed by themselves
+        build("structures").augmentation_for(2)
 
 
 def test_windows_are_those_of_the_preparation():

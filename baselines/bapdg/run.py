@@ -21,7 +21,6 @@ from scipy import ndimage
 from baselines.common.command import main
 from baselines.common.edges import CANNY_PACKAGES
 from baselines.common.method import PEAK, Method, Pretraining, Subject, mse
-from baselines.common.targets import mask_target
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,9 +69,6 @@ def boundary_target(subject: Subject) -> NDArray[np.float32]:
 
 
 def build(
-    target: Annotated[
-        Literal["boundary", "mask"], typer.Option(help="What to regress in pre-training; mask is Table 4's SegDG.")
-    ] = "boundary",
     loss: Annotated[
         Literal["mixed", "mse", "logcosh"], typer.Option(help="Loss of pre-training; Table 4 compares mixed and mse.")
     ] = "mixed",
@@ -81,15 +77,15 @@ def build(
     chosen = {"mixed": mixed, "mse": mse, "logcosh": log_cosh}[loss]
     remark = "the loss is expected to rise, it turns from log-cosh into MSE (Eq. 3)" if loss == "mixed" else ""
     shared = {"loss": chosen, "remark": remark}
-    volumes = Pretraining(needs="mask", target=boundary_target if target == "boundary" else mask_target, **shared)
+    volumes = Pretraining(needs="mask", target=boundary_target, **shared)
     films = Pretraining(needs="boundary", target=boundary_target, packages=CANNY_PACKAGES[2], **shared)
     return Method(
-        name="BaPDG" if (target, loss) == ("boundary", "mixed") else f"BaPDG-{target}-{loss}",
+        name="BaPDG" if loss == "mixed" else f"BaPDG-boundary-{loss}",
         title="Domain Generalized Medical Landmark Detection via Robust Boundary-Aware Pre-Training",
         authors="Gong et al.",
         venue="AAAI 2025",
         paper="https://github.com/lhaof/DGMLD",
-        pretraining={3: volumes, 2: films} if target == "boundary" else {3: volumes},
+        pretraining={3: volumes, 2: films},
     )
 
 

@@ -52,7 +52,7 @@ def main(method: Method | Callable[..., Method]) -> None:
         ] = None,
         precision: Annotated[
             Precision | None,
-            typer.Option(help="Default: the preset's, and fp32 where the device has no bf16.", show_default=False),
+            typer.Option(help="Default: bf16 on a GPU that has it, else the preset's.", show_default=False),
         ] = None,
         refine: Annotated[
             bool | None,

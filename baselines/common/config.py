@@ -39,7 +39,8 @@ class Preset:
     schedule : {"constant", "cosine"}
         Course of the learning rate over a stage.
     precision : {"fp32", "bf16"}
-        Unless ``--precision`` says otherwise. ``bf16`` where the device computes in it, else ``fp32``.
+        On a processor, unless ``--precision`` says otherwise; a GPU takes ``bf16`` where it has it. ``fp32`` where the
+        device does not compute in it.
     batch_size : int
     learning_rate : float
     scale_rate : float

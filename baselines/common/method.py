@@ -5,7 +5,8 @@ are changed (how far they are rotated, or by an :class:`Augmentation` of their o
 before: its pre-training. A ``run.py`` defines a :class:`Method` and hands it to ``main``; one with options defines a
 function that returns a method, whose ``Literal`` parameters become options of the command line.
 
-In pre-training every output channel regresses the same map, and the weights of the last epoch carry over.
+In pre-training every output channel regresses the same map, and the weights of the last epoch carry over, but for those
+of the head.
 """
 
 from __future__ import annotations
@@ -155,6 +156,11 @@ class Method:
     fine_tune_rotation_deg: float = 5.0
     pretraining: Mapping[int, Pretraining] = field(default_factory=dict)
     augmentation: Mapping[int, Augmentation] = field(default_factory=dict)
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """What it can be trained on: 2, images; 3, volumes."""
+        return tuple(d for d in (2, 3) if all(not part or d in part for part in (self.pretraining, self.augmentation)))
 
     def pretraining_for(self, dimension: int) -> Pretraining | None:
         """Return the pre-training in 2D or 3D, or None for a method without one.

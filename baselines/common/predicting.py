@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -17,7 +18,7 @@ from baselines.common.config import Preset
 from baselines.common.data import world_points
 from baselines.common.decoding import decode
 from baselines.common.meter import forget_peak, peak_mib, seconds
-from baselines.common.networks import build_network
+from baselines.common.networks import network_for
 from baselines.common.prepare import PreparedCase
 from baselines.common.runtime import Runtime
 from baselines.common.stack import Stack
@@ -83,11 +84,7 @@ def load_network(folder: Path, runtime: Runtime) -> tuple[nn.Module, dict, Prese
             raise ValueError(f"the grid {preset.grid_shape} does not fit track '{card['track']}'")
         if max(preset.grid_shape) > MAX_SIZE or preset.width > MAX_SIZE or min(preset.grid_shape) < 1:
             raise ValueError("the network is impossibly large")
-
-        def build() -> nn.Module:
-            size = {"width": preset.width, "output_stride": preset.heatmap_stride}
-            return build_network(card["backbone"], preset.grid_shape, len(landmarks), **size)
-
+        build = partial(network_for, card["backbone"], preset, len(landmarks))
         with torch.device("meta"):
             check_shapes(folder, build())
         network = build()

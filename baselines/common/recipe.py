@@ -19,7 +19,7 @@ from baselines.common.config import Precision, Preset
 from baselines.common.data import TrainingSet
 from baselines.common.heatmaps import from_heatmap_grid, gaussian_heatmaps, known_landmarks, to_heatmap_grid
 from baselines.common.method import Augmentation, Method, Pretraining, Subject
-from baselines.common.networks import build_network
+from baselines.common.networks import network_for
 from baselines.common.networks.blocks import parameter_groups, restart_heads
 from baselines.common.predicting import predict_points
 from baselines.common.prepare import FULL_SCALE, PreparedCase
@@ -84,9 +84,7 @@ class Settings:
 
     def new_network(self) -> nn.Module:
         """Return a network that has learnt nothing; its weights are drawn from PyTorch's global generator."""
-        shape, landmarks = self.preset.grid_shape, get_track(self.track).landmarks
-        size = {"width": self.preset.width, "output_stride": self.preset.heatmap_stride}
-        return build_network(self.backbone, shape, len(landmarks), **size)
+        return network_for(self.backbone, self.preset, len(get_track(self.track).landmarks))
 
     def checkpoint_card(self, seed: int, record: dict[str, Any]) -> dict[str, Any]:
         """Return what stands beside the weights of one seed."""

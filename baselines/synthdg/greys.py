@@ -6,12 +6,12 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
+from baselines.common.prepare import WINDOW_PERCENT
+
 #: FeTA's tissues are 0 to 7; some maps have a vermis of its own, 8. Labels beyond share the last place.
 TISSUES = 16
 #: Share of images with a head around the brain.
 WHOLE_HEADS = 0.6
-#: Share of voxels outside of the window that every image is scaled by, as when images are prepared.
-TAIL = 0.05
 
 
 def uniform(count: int, low: float, high: float, generator: Generator, *more: int) -> Tensor:
@@ -125,7 +125,7 @@ def window(images: Tensor) -> Tensor:
     """Scale images to [0, 1] as prepared ones are, by the 5th and the 95th percentile of every fourth voxel or so."""
     step = max(1, images.shape[2] // 16)
     sampled = images[..., ::step, ::step, ::step].flatten(1)
-    low, high = torch.quantile(sampled, torch.tensor([TAIL, 1 - TAIL]).to(images), dim=1)
+    low, high = torch.quantile(sampled, torch.tensor(WINDOW_PERCENT).to(images) / 100, dim=1)
     bright = sampled.sort(dim=1).values  # where almost all is background, the window is that of the rest
     nearly_all = bright[:, int(0.98 * bright.shape[1])]
     empty = high - low < 0.1 * (nearly_all - low)

@@ -53,20 +53,19 @@ def change_films(
 def build(
     without: Annotated[
         Part,
-        typer.Option(help="Leave one part out, to see what it is worth; structures: films have none to leave out."),
+        typer.Option(help="Leave one part out, to see what it is worth; structures, in 3D: a film has none."),
     ] = "nothing",
 ) -> Method:
     """Return SynthDG, or it without one of its parts."""
+    volumes = Augmentation(partial(change_volumes, without=without), needs_labels=True, endless=True)
+    films = Augmentation(partial(change_films, without=without), endless=True)
     return Method(
         name="SynthDG" if without == "nothing" else f"SynthDG-without-{without}",
         title="Training images whose appearance and shape are drawn anew",
         authors="The dgmld-bench developers",
         venue="dgmld-bench",
         paper=None,
-        augmentation={
-            3: Augmentation(partial(change_volumes, without=without), needs_labels=True, endless=True),
-            2: Augmentation(partial(change_films, without=without), endless=True),
-        },
+        augmentation={3: volumes} if without == "structures" else {3: volumes, 2: films},
     )
 
 

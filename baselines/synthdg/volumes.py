@@ -9,11 +9,11 @@ import torch
 from torch import Generator, Tensor
 
 from baselines.common.augment import Poses, random_poses
+from baselines.common.method import Method
 from baselines.synthdg.greys import add_head, new_tissues, often, scan, uniform
 from baselines.synthdg.shape import INTERVALS, Shapes, Swelling, Waves, sample
+from dgmld_bench.derive import CEREBELLUM_LABEL
 
-#: The cerebellum's label in FeTA's numbering.
-CEREBELLUM = 5
 #: Share of examples whose greys stay as they are: the training centre is one that will be seen.
 REAL = 0.25
 
@@ -72,7 +72,7 @@ class Volumes:
             stretch = uniform(count, -math.log(1.2), math.log(1.2), generator, 3).double().exp()
             poses = Poses(poses.rotations * stretch[:, None], poses.zooms, poses.shifts)
         else:
-            poses = random_poses(count, 3, 5.0, generator)
+            poses = random_poses(count, 3, Method.fine_tune_rotation_deg, generator)
         return Shapes(waves, poses, self._swellings(labels, generator) if self.structures else ())
 
     def _swellings(self, labels: Tensor, generator: Generator) -> list[Swelling]:
@@ -88,7 +88,7 @@ class Volumes:
         part: list[Tensor] = []
         sizes: list[Tensor] = []
         for one in labels.cpu():
-            voxels = (one == CEREBELLUM).nonzero().float()
+            voxels = (one == CEREBELLUM_LABEL["feta"]).nonzero().float()
             if not len(voxels):  # nothing to change: a swelling beyond the grid
                 voxels = torch.full((1, 3), -1e3)
             whole.append(voxels.mean(dim=0))

@@ -10,6 +10,8 @@ from dgmld_bench.errors import UsageError, unknown_name
 if TYPE_CHECKING:
     from torch import nn
 
+    from baselines.common.config import Preset
+
 BACKBONES = ("unet", "vitpose")
 
 
@@ -54,3 +56,9 @@ def build_network(
     if output_stride not in (1, 2):
         raise UsageError(f"a network's output stride is 1 or 2; got {output_stride}")
     return classes[backbone](grid_shape, out_channels, width=width, output_stride=output_stride)
+
+
+def network_for(backbone: str, preset: Preset, landmarks: int) -> nn.Module:
+    """Return the network of a preset; raises as :func:`build_network` does."""
+    size = {"width": preset.width, "output_stride": preset.heatmap_stride}
+    return build_network(backbone, preset.grid_shape, landmarks, **size)

@@ -47,8 +47,8 @@ class Head(nn.Sequential):
     """A double convolution without its ReLUs and its second batch norm, so that a heatmap may take any value.
 
     There are as many channels between its convolutions as landmarks. Each landmark starts with a channel of its own
-    (the last convolution passes its channels on), and the last convolution, which alone mixes channels, learns at a
-    hundredth of the rate of the rest (:func:`parameter_groups`).
+    (the last convolution passes its channels on). While landmarks are learnt, the last convolution, which alone mixes
+    channels, learns at a hundredth of the rate of the rest (:func:`parameter_groups`).
 
     No ReLU stands between them: batch norm gives every channel the same variance, and the cheapest way to be rid of it
     is a deep negative spike that a ReLU cuts off, at which nothing is ever learnt again. Landmarks were lost that way.
