@@ -143,6 +143,8 @@ def sweep(
         for b in _checked(backbones, BACKBONES, "backbone")
     ]
     cells = [Cell(w.method, w.backbone, (s,), w.folder, w.options) for w in whole for s in w.seeds]
+    if devices is not None:
+        chosen_devices(devices)  # refuses those that are not there, before anything long
     if dry_run:
         for cell in cells:
             echo("python " + shlex.join(cell.arguments))

@@ -36,7 +36,7 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder, expected the name of a file", str(path))
     if path.exists() and not path.is_file():
-        with path.open(mode, **text) as stream:  # type: ignore[call-overload]
+        with written(path), path.open(mode, **text) as stream:  # type: ignore[call-overload]
             yield stream
         return
     path = path.resolve()

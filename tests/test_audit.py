@@ -41,11 +41,11 @@ COUNT = 9
 
 
 def reported(result: Audit) -> dict[str, set[str]]:
-    """Return check -> the cases (first case of a pair) that it reports, notes left out."""
+    """Return check -> the cases (first case of a pair) or else the split that it reports, notes left out."""
     cases: dict[str, set[str]] = defaultdict(set)
     for finding in result.findings:
         if finding.level != "note":
-            cases[finding.check].add(str(finding.cases[0]))
+            cases[finding.check].add(str(finding.cases[0]) if finding.cases else finding.message.split(":")[0])
     return dict(cases)
 
 
@@ -189,6 +189,30 @@ def test_headers_that_contradict_themselves_and_points_at_one_position(tmp_path:
     assert "HDV1 and HDV2 are at one position, (" in said and "1: 1.nii.gz: its sform" in said
 
 
+def test_what_every_case_of_a_centre_has_wrong_is_told_and_nothing_of_other_splits(
+    many_films: Path, tmp_path: Path
+) -> None:
+    films = tmp_path / "films"
+    shutil.copytree(many_films, films)
+    for number in range(1, 13):  # two definitions of one point, in the training split
+        write_points(films, "junior", number, read_points(films, "junior", number) + 60 * (np.arange(19) == 3)[:, None])
+    import_source("isbi", films, data_dir=tmp_path)
+    rows = ["case,landmark,x,y"]
+    (tmp_path / "own/images").mkdir(parents=True)
+    for number in range(151, 157):
+        name = f"{number:03d}.png"
+        shutil.copy(films / "RawImage/Test1Data" / name, tmp_path / "own/images" / name)
+        points = read_points(films, "senior", number) / 10 * [1, -1] + [0, 239]  # y counted from the bottom
+        rows += [f"{number},{n},{x},{y}" for n, (x, y) in zip(CEPHALOMETRIC.names, points.tolist(), strict=True)]
+    (tmp_path / "own/landmarks.csv").write_text("\n".join(rows))
+    options = {"landmarks": "cephalometric", "spacing_mm": 1.0}
+    imported = import_source("own/x", tmp_path / "own", data_dir=tmp_path, **options)
+    assert any("menton lies above nasion in every case" in str(p) for p in imported.problems)
+    found = audit("own/x", data_dir=tmp_path)
+    assert reported(found)["throughout"] == {"own/x"} and "annotators" not in reported(found)
+    assert any("was it counted from the bottom?" in f.message for f in found.findings)
+
+
 def test_reports_stay_out_of_the_repository() -> None:
     here = Path(__file__).parents[1]
     if not (here / ".git").exists():
@@ -231,6 +255,11 @@ def many_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("many-films")
     rng = np.random.default_rng(1)
     shape = rng.uniform([400, 400], [1500, 2000], (len(CEPHALOMETRIC), 2))
+    shape[[0, 1, 7]] = [
+        [700, 800],
+        [1300, 700],
+        [1250, 1900],
+    ]  # sella, nasion, menton of a face that looks to the right
     for number in (*range(1, 13), *range(151, 163)):
         film = root / "RawImage" / ("TrainingData" if number < 151 else "Test1Data") / f"{number:03d}.png"
         film.parent.mkdir(parents=True, exist_ok=True)

@@ -214,6 +214,8 @@ def test_wrong_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["audit", "atlases"], "'atlases' is a source; its cases are in track 'open'"),
         (["download", "atlases", "--revision", "v1"], "has no revision to choose"),
         (["download", "dgmld", "--mirror", "nowhere"], "starts with https://"),
+        (["download", "isbi", "--size", "small"], "--size is for the phantom"),
+        (["download", "phantom", "--spacing-mm", "1"], "phantom: takes none"),
         (["remove", "isbu"], "did you mean 'isbi'"),
     ]:
         _, error = dgmld_bench(*arguments)

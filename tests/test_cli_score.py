@@ -31,6 +31,14 @@ def program(*arguments, cwd=None, **environment):
     return subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd=cwd, env=env)
 
 
+@pytest.mark.parametrize("json", [[], ["--json", "-"]])
+def test_whoever_has_read_enough_makes_no_fault(perfect, brains, json):
+    command = [sys.executable, "-m", "dgmld_bench", "score", perfect, "--split", "lfc", "--data-dir", brains, *json]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdout.close()
+        assert (running.stderr.read(), running.wait()) == (b"", 0)
+
+
 def test_score_prints_and_writes(perfect, brains, tmp_path):
     result = program(
         "score",

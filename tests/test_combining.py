@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -54,7 +54,7 @@ def test_the_mean_of_the_seeds_is_a_method_of_its_own():
 
 
 def test_what_a_run_lacks_is_not_averaged_over_the_others():
-    predictions, other = runs("m", (1, 0), (1, 0)), runs("other", (1, 0))
+    predictions, other = runs("m", (1, 0), (1, 0)), runs("other", (1, 1))
     del predictions.runs[1].predictions["isbi-val"]["301"]["sella"]
     with pytest.raises(DataError, match="'isbi-val': seed 1, case '301', landmark 'sella' has no point"):
         combine(Pool((predictions,)))
@@ -67,7 +67,7 @@ def test_what_a_run_lacks_is_not_averaged_over_the_others():
 
 
 def test_a_case_that_is_called_like_a_run_is_no_run():
-    pool = Pool((runs("A", (1, 0)), runs("B", (1, 0))))
+    pool = Pool((runs("A", (1, 0)), runs("B", (1, 1))))
     assert pool.named("seed 1, case 'seed 7'") == "B · unet, seed 0, case 'seed 7'"
 
 
@@ -90,6 +90,8 @@ def test_several_methods_say_together_what_they_are():
         Pool((a, Predictions(track="ceph", method="C", backbone="unet")))
     with pytest.raises(DataError, match="one track is expected, and the files have ceph, phantom"):
         Pool((a, Predictions(track="phantom", method="C", backbone="unet")))
+    with pytest.raises(DataError, match=r"one training, seed 1 of 'A' and seed 0 of 'Again' are the same points"):
+        Pool((a, runs("Again", (4, 0))))
 
 
 def test_runs_are_chosen_one_after_the_other_as_long_as_the_mean_gains():
@@ -119,6 +121,7 @@ def test_nothing_is_chosen_on_what_is_tested_or_trained_on(split):
 @settings(max_examples=40, deadline=None)
 @given(arrays(np.float64, (5, 3, 2), elements=st.floats(-30, 30).map(lambda x: round(x, 3))))
 def test_no_run_that_is_left_would_improve_the_choice_and_each_taken_did(shifts):
+    assume(not any((a == b).all() for a in shifts[:2] for b in shifts[2:]))  # no training is given twice
     pool = Pool((runs("A", *shifts[:2]), runs("B", *shifts[2:])))
     steps = choose(pool, reference())
 

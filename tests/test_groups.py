@@ -146,6 +146,24 @@ def test_cases_without_a_point_are_in_no_test():
     assert found.test.n_cases == 19 and not np.isnan(found.groups[0].mean_mm)
 
 
+def test_a_group_of_which_nothing_is_predicted_is_left_out():
+    rng = np.random.default_rng(5)
+    errors = rng.gamma(2, size=(2, 20, 6))
+    errors[:, 1::2] = np.nan  # none of b
+    errors[1, :10] = np.nan  # the second run has less
+    cases = [case(i, "ab"[i % 2]) for i in range(20)] + [case(i, "c") for i in range(20, 25)]
+    errors = np.concatenate([errors, rng.gamma(2, size=(2, 5, 6))], axis=1)
+    errors[1, 20:] = np.nan
+    grouping = group_cases(cases, "centre", PHANTOM)
+    found = by_group(table(errors), grouping)
+    assert [(g.name, g.n_cases, len(g.per_seed_mm)) for g in found.groups] == [("a", 10, 2), ("c", 5, 1)]
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert "nan" not in printed(print_groups, found)
+    errors = errors[:1]  # methods are compared where all of their runs have points
+    other = difference_by_group(table(errors), table(errors + 1), grouping)
+    assert [(name, d.n_cases) for name, d in other.groups] == [("a", 10), ("c", 5)]
+
+
 def test_a_record_keeps_groups_and_the_page_shows_them(tmp_path):
     rng = np.random.default_rng(4)
     errors = rng.gamma(4, 0.25, size=(3, 40, 6))

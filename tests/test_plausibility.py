@@ -92,6 +92,29 @@ def test_lengths_that_nobody_has() -> None:
     assert find_remarks(CEPHALOMETRIC, ["1"], film, np.zeros((1, 2)), 0.1) == []
 
 
+def faces(count: int = 3) -> np.ndarray:
+    film = np.full((count, 19, 2), np.nan)
+    film[:, [0, 1, 7]] = [[600, 900], [1300, 800], [1200, 2000]]  # sella, nasion, menton
+    return film
+
+
+def test_a_face_upside_down_or_mirrored_is_told_and_one_as_it_should_be_is_not() -> None:
+    def remarks(points: np.ndarray, **options: bool) -> list[str]:
+        ids = [str(i) for i in range(len(points))]
+        return find_remarks(CEPHALOMETRIC, ids, points, np.zeros((len(points), 2)), 0.1, **options)
+
+    assert remarks(faces()) == []
+    (turned,) = remarks([0, 2400] + [1, -1] * faces())
+    assert "menton lies above nasion in every case" in turned and "counted from the bottom?" in turned
+    (mirrored,) = remarks([1935, 0] + [-1, 1] * faces())
+    assert "nasion lies to the left of sella in every case" in mirrored
+    (small,) = remarks(faces() / 2400)
+    assert "fractions of the image?" in small
+    one = faces()
+    one[0] = [0, 2400] + [1, -1] * one[0]
+    assert len(remarks(one)) == 1 and remarks(one, only_common=True) == []
+
+
 def test_points_that_share_a_position_are_named_with_it() -> None:
     points = np.stack([POINTS] * 3)
     points[2, 4] = points[2, 1]

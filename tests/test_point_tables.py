@@ -51,7 +51,7 @@ def test_three_dimensions_and_any_column_order(tmp_path: Path) -> None:
         ("case,landmark,x,y\n,sella,1,2\n", "line 2: case or annotator is empty"),
         (f"case,landmark,x,y\n{'9' * 5000},sella,1,2\n", "line 2: case '9{40}…' has 5,000 characters, at most 255"),
         ("case,landmark,x,y,,\n1,sella,1,2,,see me\n", "line 2: 'see me' is in a column without a name"),
-        ("case,landmark,x,y\n1,sella,1,2\n1,sella,1,2\n", "line 3: sella of case '1' by 'reference' is given twice"),
+        ("case,landmark,x,y\n1,sella,1,2\n1,sella,1,2\n", "line 3: sella of case '1' is given twice"),
     ],
 )
 def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
@@ -147,7 +147,7 @@ def test_ras_and_lps_by_column_and_by_option(tmp_path: Path) -> None:
         ("case,sella_x,sella_y,sela_x\n7,1,2,3\n", "'sela_x' is not known"),
         ("case,landmark,x,y,space\n7,sella,1,2,RAS\n", "'space' is not known"),  # films have no RAS
         ("case,sella_x,sella_y\n7,1,\n", "line 2: sella_x, sella_y are"),
-        ("case,sella_x,sella_y\n7,1,2\n7,3,4\n", "line 3: sella of case '7' by 'reference' is given twice"),
+        ("case,sella_x,sella_y\n7,1,2\n7,3,4\n", "line 3: sella of case '7' is given twice"),
         ("case;landmark;x;y\n7;sella;12,5;3.5\n", "line 2: x, y are .*write decimals with a point, 12.5 and not 12,5"),
         ("case;landmark;x;y\n7;sella;1,234;835\n", "line 2: x, y are .*write decimals with a point"),  # or thousands?
         ("case,x1,y1,x2,y2\n7,1,2,3,4\n", "'x1' is not known"),  # which two of nineteen?

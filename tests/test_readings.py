@@ -137,6 +137,13 @@ def test_no_false_alarm_on_a_thousand_bad_and_honest_predictors(landmark_set: La
     assert not alarms
 
 
+def test_fractions_of_a_film_are_recognised() -> None:
+    ref = reference(CEPHALOMETRIC)
+    (doubt,) = doubts(ref, good(ref) / [WIDTH, HEIGHT])
+    assert doubt.words.startswith("coordinates are fractions of a film, ") and doubt.read_mre_mm < 3
+    assert doubt.reading.scale == pytest.approx((WIDTH, HEIGHT), rel=0.01)
+
+
 def test_one_run_of_several_is_doubted_alone() -> None:
     ref = reference(CEREBELLUM)
     [doubt] = doubts(ref, good(ref), flip_ras_lps(good(ref, 1)), good(ref, 2))

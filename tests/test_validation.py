@@ -29,7 +29,7 @@ def test_what_is_missing_or_strange_is_named():
     assert find_problems(predictions) == [
         "seed 0, split 'phantom-feta', case '2': missing landmarks 'ADV2'",
         "seed 7, split 'phantom-feta': 1 of 55 cases are missing: '3'",
-        "seed 7, split 'phantom-feta': 1 case ids are not of this split: 'x'",
+        "seed 7, split 'phantom-feta': 1 case id is not of this split: 'x'",
     ]
 
 

@@ -199,6 +199,7 @@ def aariz(root: Path, films: Mapping[str, tuple[str, str, str]], *, part: str = 
         points = rng.integers(50, 850, size=(len(CEPHALOMETRIC), 2)).astype(float)
         points[0] = [100, 300]
         points[1] = points[0] + [60 / float(pixel_size), 0]  # sella and nasion, 60 mm apart
+        points[7] = [400, 840]  # menton, below
         for group, shift in (("Senior Orthodontists", 0), ("Junior Orthodontists", 1)):
             entries = [
                 {"title": title[0], "symbol": symbol[0], "value": {"x": x + shift, "y": y}}

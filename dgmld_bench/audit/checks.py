@@ -312,6 +312,16 @@ def _lengths(o: Observation, pairs: Sequence[tuple[int, int]]) -> Array:
     return np.array([np.linalg.norm(points[a] - points[b]) for a, b in pairs])
 
 
+def throughout(observations: Sequence[Observation], landmarks: LandmarkSet) -> list[Finding]:
+    """Find what is odd about most cases of a split alike, so that comparing them with each other shows nothing."""
+    found = []
+    for split, group in by_split(o for o in observations if o.reference is not None).items():
+        points, middles = (np.stack(part) for part in zip(*((o.reference, o.middle_mm) for o in group), strict=True))
+        remarks = plausibility.find_remarks(landmarks, [o.place.id for o in group], points, middles, only_common=True)
+        found += [Finding("throughout", "warning", f"{split}: {remark}") for remark in remarks]
+    return found
+
+
 def annotators(observations: Sequence[Observation], landmarks: LandmarkSet) -> list[Finding]:
     """Find single points, whole landmarks and whole cases that two annotators of a split place far apart."""
     found = []

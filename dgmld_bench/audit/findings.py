@@ -44,6 +44,10 @@ CHECKS = {  # name -> title and what it means, in the order of a report
         "Implausible lengths",
         "A transverse cerebellar diameter that does not go with the gestational age, or lengths out of proportion.",
     ),
+    "throughout": (
+        "Throughout the centre",
+        "What most cases have in common and hardly anybody has: exchanged ends, another unit, points turned around.",
+    ),
     "annotators": ("Annotators disagree", "A point, or a landmark throughout, that two annotators place far apart."),
     "grid": ("Spacing and orientation", "A voxel size, image size or orientation unlike those of its split."),
     "intensity": ("Grey values", "An image that is constant, nearly empty, or unlike the others of its split."),

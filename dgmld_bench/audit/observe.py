@@ -43,6 +43,8 @@ class Observation:
     empty_share : float
         Share of the coarse image that is background.
     thumbnail : Thumbnail
+    middle_mm : array, shape (axis,)
+        Of the image, in the coordinates of the points.
     annotations : dict
         Annotator -> points ``(landmark, axis)`` in mm (2D: x and y from the film's corner).
     outside_image_mm, outside_head_mm : array, shape (landmark,)
@@ -62,6 +64,7 @@ class Observation:
     grey_std: float
     empty_share: float
     thumbnail: Thumbnail
+    middle_mm: Array
     annotations: dict[str, Array] = field(default_factory=dict)
     outside_image_mm: Array = field(default_factory=lambda: np.zeros(0))
     outside_head_mm: Array = field(default_factory=lambda: np.zeros(0))
@@ -106,6 +109,7 @@ def observe(case: Case, place: Place) -> Observation:
         grey_std=float(coarse.std()),
         empty_share=1.0 - float(head.mean()),
         thumbnail=thumbnail,
+        middle_mm=geometry.index_to_world(affine_mm, (np.array(image.shape) - 1) / 2),
         annotations=annotations,
         outside_image_mm=_outside_image(reference, affine_mm, image.shape),
         outside_head_mm=_outside_head(reference, coarse_affine, head) if image.ndim == 3 else np.zeros(0),

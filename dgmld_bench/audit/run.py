@@ -71,8 +71,11 @@ def audit(
     identical, backwards = checks.same_image(observations, roles), checks.reversed_pairs(observations, landmarks)
     findings += identical + backwards
     findings += checks.repeated_ids(named, roles) + checks.same_landmarks(observations, roles)
-    for check in (checks.missing, checks.one_position, checks.outside, checks.biometry, checks.annotators):
+    for check in (checks.missing, checks.one_position, checks.outside, checks.biometry):
         findings += check(observations, landmarks)
+    # what the other splits have among themselves is not the matter of a centre of one's own
+    asked = [o for o in observations if target in TRACKS or o.place.split == target]
+    findings += checks.annotators(asked, landmarks) + checks.throughout(asked, landmarks)
     turned = {f.cases[0] for f in backwards}
     findings += checks.misplaced([o for o in observations if o.place not in turned], landmarks)
     findings += checks.grid(observations) + checks.intensity(observations)
@@ -83,7 +86,7 @@ def audit(
         lambda n, of: progress("Comparing images", n, of),
     )
     findings += [f for f in alike if not any(set(f.cases) <= set(same.cases) for same in identical)]
-    if target not in TRACKS:  # what the other splits have among themselves is not this centre's matter
+    if target not in TRACKS:
         findings = [f for f in findings if not f.cases or any(place.split == target for place in f.cases)]
     measured["test_cases_learnt_from"] = checks.learnt_from(findings, roles)
     return Audit(

@@ -58,6 +58,15 @@ def guarded(command: Callable[[], None]) -> None:
     except DgmldBenchError as error:
         echo(f"error: {_as_options(str(error))}", err=True)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter fails once more when it ends
+    except SystemExit as done:
+        if not isinstance(done.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except (FileExistsError, NotADirectoryError) as error:
+        echo(f"error: {error.filename2 or error.filename}: is a file, expected the name of a folder", err=True)
+        sys.exit(2)
     except OSError as error:  # a folder in place of a file, no permission, a full disk
         where = error.filename2 or error.filename
         message = error.strerror or str(error)

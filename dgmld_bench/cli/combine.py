@@ -80,7 +80,7 @@ def _print_steps(pool: Pool, steps: list[Step], split: str) -> None:
     console = make_console()
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, header_style="bold")
     table.add_column("taken")
-    table.add_column(f"mean of these, {escape(split)} [mm]", justify="right")
+    table.add_column(f"mean of these, {escape(split)} \\[mm]", justify="right")
     for step in steps:
         table.add_row(escape(pool.labels[step.place]), f"{step.mre_mm:.3f}")
     print_whole(console, table)

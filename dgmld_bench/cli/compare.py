@@ -166,7 +166,7 @@ def _print_parts(console: Console, result: Comparison) -> None:
         f"[bold]{part} {signed(mm2, 2)}[/]" if part == values["most"] else f"{part} {signed(mm2, 2)}"
         for part, mm2 in difference.items()
     )
-    console.print(f"Squared error, A − B in mm²: {named}.", soft_wrap=True)
+    console.print(f"Squared error, A − B in mm²: {named}; mostly {values['most']}.", soft_wrap=True)
     text = f"Without the offset of the other cases: A {rest['a']:.3f} mm, B {rest['b']:.3f} mm"
     if result.parts.rest is not None:
         _, interval, p, _ = _cells(result.parts.rest)

@@ -60,7 +60,7 @@ def _parts(console: Console, values: dict[str, Any], titles: dict[str, str]) -> 
         for name in names:
             low, high = row["offset_ci95_mm"][name]
             cell = signed(row["offset_mm"][name], 2)
-            cells.append(f"[bold]{cell}[/]" if low > 0 or high < 0 else f"[dim]{cell}[/]")
+            cells.append(f"[bold]{cell}*[/]" if low > 0 or high < 0 else f"[dim]{cell}[/] ")
         cells += [f"{row['spread_mm'][name]:.2f}" for name in names]
         cells += [f"{row['misses_percent']:.1f}", f"{row['miss_beyond_mm']:.1f}", f"{row['mre_without_offset_mm']:.2f}"]
         if people:
@@ -79,7 +79,7 @@ def _parts(console: Console, values: dict[str, Any], titles: dict[str, str]) -> 
         f"\nOf the squared error {shares['offset']:.1f} % is offset, {shares['spread']:.1f} % spread, "
         f"{shares['misses']:.1f} % misses ({parts['misses_percent']:.1f} % of the points).\n"
         f"Without the offset of the other cases: {without['mean']:.3f} mm ({low:.3f} … {high:.3f}). "
-        "[dim]Bold: the 95 % interval leaves out zero.[/]",
+        "[dim]*: the 95 % interval leaves out zero.[/]",
         soft_wrap=True,
     )
     if people:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -84,6 +84,7 @@ def download(
 
     names = list(dict.fromkeys(sources or ["dgmld"]))
     found = [get_source(name, offered=tuple(_CAN_BE_HAD.split(", "))) for name in names]
+    _refuse_what_none_takes(found, spacing_mm, size)
     console = make_console(stderr=json is not None and str(json) == "-")
     wanted, failed = [], []
     for source in found:
@@ -113,6 +114,16 @@ def download(
     emit_json({"downloaded": results, "failed": failed}, json)
     if failed:
         raise DataError("\n".join(failed))
+
+
+def _refuse_what_none_takes(sources: Sequence[Source], spacing_mm: float | None, size: str) -> None:
+    from dgmld_bench.errors import UsageError
+
+    named = ", ".join(source.name for source in sources)
+    if spacing_mm is not None and not any("spacing_mm" in source.options for source in sources):
+        raise UsageError(f"--spacing-mm is the edge of a pixel of films that do not state it; {named}: takes none")
+    if size != "full" and not any(source.is_generated for source in sources):
+        raise UsageError(f"--size is for the phantom, which is generated; {named}: there is one size")
 
 
 def verify(

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dgmld_bench.cli.options import DataDir, JsonPath, emit_json, file_argument, refuse_overwriting
+from dgmld_bench.errors import UsageError
 from dgmld_bench.terminal import make_console, print_whole, width_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from dgmld_bench.errors import UsageError
     from dgmld_bench.scoring.groups import ByGroup
     from dgmld_bench.scoring.readings import Doubt
     from dgmld_bench.scoring.score import MeanStd, Score
@@ -99,6 +99,8 @@ def score(
     from dgmld_bench.scoring.explanation import Explanation
     from dgmld_bench.scoring.score import score as score_predictions
 
+    if str(csv) == "-":
+        raise UsageError("--csv takes the name of a file; --json - writes to standard output")
     refuse_overwriting([file], json, csv)
     if split is None:
         raise _no_split(file)
@@ -139,7 +141,7 @@ def score(
 
 def _no_split(file: Path) -> UsageError:
     """Return the error that a split is to be named, with those that a file predicts; of one split, any may be meant."""
-    from dgmld_bench.errors import DataError, UsageError
+    from dgmld_bench.errors import DataError
     from dgmld_bench.scoring.predictions import Predictions
 
     try:

@@ -46,7 +46,8 @@ def validate(
             if result.valid:
                 out.print(f"{name}: valid ({result.summary})")
             for problem in result.problems[:MAX_LISTED]:
-                out.print(f"{name}: {clean(problem)}")
+                for line in problem.splitlines():
+                    out.print(f"{name}: {clean(line)}")
             if len(result.problems) > MAX_LISTED:
                 out.print(f"{name}: and {len(result.problems) - MAX_LISTED} more (--json lists them)")
             for lack in result.to_submit[:MAX_LISTED]:

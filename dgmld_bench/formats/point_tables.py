@@ -362,7 +362,8 @@ class _Reader:
                 f"case '{case[:40]}…' has {len(case):,} characters, at most {_MAX_CASE} are the name of a file"
             )
         if (case, annotator, name) in self._seen:
-            raise DataError(f"{name} of case '{case}' by '{annotator}' is given twice")
+            who = f" by '{annotator}'" if "annotator" in row else ""
+            raise DataError(f"{name} of case '{case}'{who} is given twice")
         self._seen.add((case, annotator, name))
         if self.landmark_set.dimension == 3:
             point = geometry.to_world(point, parse_space(row["space"]) if "space" in row else self.space)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dgmld_bench.errors import DataError
+from dgmld_bench.errors import DataError, UsageError
 from dgmld_bench.leaderboard.project import is_repository
 from dgmld_bench.leaderboard.submissions import (
     FOLDER,
@@ -72,7 +72,7 @@ def validate(file: Path, split: str | None = None) -> Validation:
     Raises
     ------
     UsageError
-        For an unknown split.
+        For an unknown split, and for a centre of the user's own.
     """
     place = file.parent.resolve() / file.name  # a link stays a link
     root = next((p.parent for p in place.parents if p.name == FOLDER and is_repository(p.parent)), None)
@@ -95,6 +95,11 @@ def validate(file: Path, split: str | None = None) -> Validation:
 
 def _read(file: Path, name: str) -> Predictions:
     """Read a file as predictions of a split, its ids as `score` would match them."""
+    if name.startswith("own/"):
+        raise UsageError(
+            f"split '{name}' is a centre of your own, whose landmarks and cases only its data know: "
+            f"`dgmld-bench score {file} --split {name}` reads the file and says what is wrong with it"
+        )
     split = get_split(name)
     predictions = read_predictions(file, split, get_track(split.track).landmarks)
     return predictions.with_ids(name, split.case_ids or ())[0]

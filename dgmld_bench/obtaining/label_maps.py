@@ -131,7 +131,8 @@ def derive_folder(
         When there is no folder or no map in it.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; expected one that holds label maps (.nii.gz, .nii)")
+        what = "a file" if root.is_file() else "no such folder"
+        raise DataError(f"{root}: {what}; expected a folder that holds label maps (.nii.gz, .nii)")
     maps = find_label_maps(root, pattern)
     if not maps:
         raise DataError(f"{root}: no {'file ' + pattern if pattern else 'label map (.nii.gz, .nii)'} in it or below")

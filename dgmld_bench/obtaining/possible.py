@@ -32,7 +32,8 @@ class OnDisk:
         return self.cases >= self.split.n_cases
 
     def __str__(self) -> str:
-        return f"{self.split.name} ({self.cases}{'' if self.is_complete else f' of {self.split.n_cases}'} cases)"
+        number = f"{self.cases}" if self.is_complete else f"{self.cases} of {self.split.n_cases}"
+        return f"{self.split.name} ({number} case{'s' * (number != '1')})"
 
 
 @dataclass(frozen=True)

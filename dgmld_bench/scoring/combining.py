@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations, product
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -34,7 +35,7 @@ class Pool:
     Raises
     ------
     DataError
-        For files of several tracks or spaces, and where no split is predicted by all.
+        For files of several tracks or spaces, where no split is predicted by all, and for a run that is given twice.
     """
 
     files: tuple[Predictions, ...]
@@ -45,6 +46,11 @@ class Pool:
                 raise DataError(f"one {key} is expected, and the files have {', '.join(found)}")
         if not self.splits:
             raise DataError("no split is predicted by all of the files")
+        for one, other in combinations(self.files, 2):
+            for a, b in product(one.runs, other.runs):
+                if all(a.predictions.get(split) == b.predictions.get(split) for split in self.splits):
+                    who = f"seed {a.seed} of '{one.method}' and seed {b.seed} of '{other.method}'"
+                    raise DataError(f"two files hold one training, {who} are the same points; name each file once")
 
     @cached_property
     def splits(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -162,9 +163,10 @@ def group_cases(cases: Iterable[Case], by: str, split: Split) -> Grouping:
     known = {id: value for id, value in values.items() if value is not None}
     groups = _thirds(known) if by == "age" else _alike(known)
     if len(groups) < 2:
-        others = ", ".join(g.by for g in groupings(cases, split)) or "nothing"
         said = f"all are of '{groups[0].name}'" if groups else "it is not known of any case"
-        raise UsageError(f"the cases of split '{split.name}' cannot be grouped by {by}: {said}; by {others} they can")
+        others = ", ".join(g.by for g in groupings(cases, split))
+        can = f"by {others} they can" if others else "nor by anything else"
+        raise UsageError(f"the cases of split '{split.name}' cannot be grouped by {by}: {said}; {can}")
     dependent = split.reference == "mask-derived"
     reason = "cases are weeks of a population atlas, not independent subjects" if dependent else ""
     return Grouping(by, groups, len(values) - len(known), reason)
@@ -183,9 +185,10 @@ def groupings(cases: Iterable[Case], split: Split) -> tuple[Grouping, ...]:
 def by_group(errors: ErrorsTable, grouping: Grouping) -> ByGroup:
     """Return a method's errors by group, and whether the groups differ."""
     rows = []
-    for group in _present(grouping, errors.cases):
+    for group in _present(grouping, errors):
         table = errors.of_cases(group.cases)
-        rows.append(GroupErrors(group.name, len(group.cases), tuple(table.per_seed_mm.tolist()), table.interval_mm))
+        per_seed = tuple(v for v in table.per_seed_mm.tolist() if not math.isnan(v))
+        rows.append(GroupErrors(group.name, len(group.cases), per_seed, table.interval_mm))
     test = _test(_per_case(errors), errors.cases, grouping)
     return ByGroup(grouping.by, tuple(rows), grouping.n_unknown, test)
 
@@ -200,7 +203,7 @@ def difference_by_group(a: ErrorsTable, b: ErrorsTable, grouping: Grouping) -> D
     """
     rows = tuple(
         (group.name, paired_difference(a.of_cases(group.cases).errors_mm, b.of_cases(group.cases).errors_mm))
-        for group in _present(grouping, a.cases)
+        for group in _present(grouping, a)
     )
     test = _test(_per_case(a) - _per_case(b), a.cases, grouping)
     return DifferenceByGroup(grouping.by, rows, grouping.n_unknown, test)
@@ -258,9 +261,10 @@ def _test(values: Array, cases: Sequence[str], grouping: Grouping) -> GroupTest:
     return replace(test, p=permutation_p(large))
 
 
-def _present(grouping: Grouping, cases: Sequence[str]) -> Iterable[Group]:
-    """Yield the groups with those of their cases that are in a table."""
-    there = set(cases)
+def _present(grouping: Grouping, errors: ErrorsTable) -> Iterable[Group]:
+    """Yield the groups with those of their cases that have an error; those without any are left out."""
+    any_error = (~np.isnan(errors.errors_mm)).sum(axis=(0, 2))
+    there = {case for case, n in zip(errors.cases, any_error, strict=True) if n}
     for group in grouping.groups:
         found = tuple(c for c in group.cases if c in there)
         if found:

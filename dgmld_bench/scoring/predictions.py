@@ -574,6 +574,8 @@ def _explain(error: ValidationError, values: Mapping[str, Any], at_least: str) -
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         message = "unknown key"
+    if fault["type"] == "literal_error":
+        message += f"; got '{shortened(str(fault['input']))}'"
     words = []
     if place[:1] == ["runs"] and len(place) > 1:
         run = values["runs"][place[1]] if isinstance(values.get("runs"), list) else None

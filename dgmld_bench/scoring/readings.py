@@ -36,6 +36,8 @@ AS_GOOD_AS_A_SHIFT = 1.5
 """How many times the Average may be what one shift of all points leaves: a constant offset is an honest error."""
 RESIZED = 1.25
 """By how much a film must have been reduced, or enlarged, at least."""
+FRACTIONS = 50.0
+"""No film is reduced so far: a greater scale is taken for that of coordinates from 0 to 1."""
 
 _SCALE = re.compile(r"(\d+\.?\d*|\.\d+)x(\d+\.?\d*|\.\d+)")
 _ORDER = {2: "yx", 3: "zyx"}
@@ -52,7 +54,8 @@ class Reading:
     reverse : bool
         Coordinates stand in the order z, y, x (2D: y, x).
     scale : (float, float) or None
-        2D: how many original pixels a written pixel is wide and high, edges coinciding.
+        2D: how many original pixels a written pixel is wide and high, edges coinciding; from :data:`FRACTIONS` on, by
+        how many pixels the numbers are multiplied.
     names : tuple of (str, str)
         Landmarks as written and as meant.
     """
@@ -82,7 +85,11 @@ class Reading:
             parts.append(f"coordinates stand in the order {', '.join(_ORDER[dimension])}")
         if self.scale:
             parts.append(
-                "pixels are those of a film of another size, {:g} times as wide and {:g} as high".format(*self.scale)
+                (
+                    "coordinates are fractions of a film, {:g} pixels wide and {:g} high"
+                    if max(self.scale) >= FRACTIONS
+                    else "pixels are those of a film of another size, {:g} times as wide and {:g} as high"
+                ).format(*self.scale)
             )
         if self.names:
             parts.append(_name_words(self.names))
@@ -126,7 +133,8 @@ class Reading:
         if self.reverse:
             points = points[..., ::-1]
         if self.scale is not None:
-            points = (points + 0.5) * np.array(self.scale) - 0.5
+            edge = 0.5 if max(self.scale) < FRACTIONS else 0.0
+            points = (points + edge) * np.array(self.scale) - edge
         if self.names:
             written = {meant: name for name, meant in self.names}
             points = points[..., [names.index(written.get(n, n)) for n in names], :]
@@ -327,6 +335,8 @@ class _Trial:
         points = Reading(reverse=reverse)._points(written, self.names)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.nanmedian((self.reference + 0.5) / (points + 0.5), axis=(0, 1))
+            if ratio.max() >= FRACTIONS:
+                ratio = np.nanmedian(self.reference / points, axis=(0, 1))
         if not (np.isfinite(ratio).all() and (ratio > 0).all() and np.abs(np.log(ratio)).max() >= np.log(RESIZED)):
             return None
         if max(ratio) / min(ratio) < 1.01:  # one factor for both, so that a person recognises it

@@ -345,9 +345,10 @@ def _check_fit(reference: Reference, predictions: Predictions) -> None:
         strange = [c for c in run.predictions.get(split, {}) if c not in known]
         if strange:
             shown = ", ".join(f"'{c[:40]}'" for c in strange[:5]) + (" …" if len(strange) > 5 else "")
+            number = "1 case id is" if len(strange) == 1 else f"{len(strange)} case ids are"
             raise DataError(
-                f"seed {run.seed}, split '{split}': {len(strange)} case ids are not of this split: {shown}. "
-                f"Expected ids like {', '.join(reference.ids[:3])}"
+                f"seed {run.seed}, split '{split}': {number} not of this split: {shown}. Expected ids like "
+                f"{', '.join(reference.ids[:3])}; take the others out, or name the split that they are of"
             )
 
 

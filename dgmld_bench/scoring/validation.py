@@ -46,7 +46,9 @@ def _problems_of(split: Split, ids: list[str], first: list[str]) -> list[str]:
     if missing:
         problems.append(f"{len(missing)} of {split.n_cases} cases are missing: {_listed(missing)}")
     if unknown:
-        problems.append(f"{len(unknown)} case ids are not of this split: {_listed(unknown)}")
+        problems.append(
+            f"{len(unknown)} case {'id is' if len(unknown) == 1 else 'ids are'} not of this split: {_listed(unknown)}"
+        )
     return problems
 
 

@@ -125,6 +125,7 @@ class Atlases(Source):
         "mm from expert end points.",
         "Volumes are population atlases: the gestational weeks of one atlas are not independent subjects.",
         "CRL and Chinese volumes of equal age are alike, as averages of one age are; none is a copy of another.",
+        "ADV1 of Chinese29_Study1 (open-wu) is derived some 7 mm from where it should be (docs/audit.md).",
     )
     gives = tuple(SPLITS.values())
     licence = "CRL: non-commercial research and education, no re-posting; spina bifida: CC0 1.0; Chinese: none stated"

@@ -22,6 +22,8 @@ USUAL_LENGTHS_MM = {
 """Per landmark set: two landmarks, how far apart they can be in anyone, and what is wrong where they are not."""
 
 _MAX_LISTED = 8
+_FRACTIONS = 1.5
+"""Pixels of a film are not this small throughout."""
 
 
 def outside(points: ArrayLike, affine: Array, shape: Sequence[int]) -> NDArray[np.bool_]:
@@ -116,12 +118,18 @@ def explain_shared(points: Array, landmark_set: LandmarkSet) -> str:
 
 
 def find_remarks(
-    landmark_set: LandmarkSet, ids: Sequence[str], points: Array, middles: Array, mm_per_unit: float | Array = 1.0
+    landmark_set: LandmarkSet,
+    ids: Sequence[str],
+    points: Array,
+    middles: Array,
+    mm_per_unit: float | Array = 1.0,
+    *,
+    only_common: bool = False,
 ) -> list[str]:
     """Return what looks wrong with the points of many cases together, one sentence each.
 
-    Ends of biometrics in the wrong order, a cerebellum in front of the middle, lengths that nobody has. None of these
-    is impossible, so that a person has to look.
+    Ends of biometrics in the wrong order, a cerebellum in front of the middle, a face upside down or turned to the
+    left, lengths that nobody has. None of these is impossible, so that a person has to look.
 
     Parameters
     ----------
@@ -132,11 +140,19 @@ def find_remarks(
     middles : array, shape (case, axis)
         World coordinates of the middle of each image.
     mm_per_unit : float, or array of shape (case,)
+    only_common : bool
+        Leave out what less than half of the cases have.
     """
-    remarks = _about_biometrics(landmark_set, ids, points)
+    least = len(ids) / 2 if only_common else 0.0
+    remarks = _about_biometrics(landmark_set, ids, points, least)
     for case_id, one in zip(ids, points, strict=True):
-        if shared := explain_shared(one, landmark_set):
+        if not only_common and (shared := explain_shared(one, landmark_set)):
             remarks.append(f"case '{case_id}': {shared}")
+    if landmark_set.name == "cephalometric":
+        remarks += _about_faces(landmark_set, ids, points, least)
+        if np.nanmax(points) <= _FRACTIONS:
+            remarks.append("all coordinates lie between 0 and 1: are they fractions of the image? Pixels are expected")
+            return remarks
     if landmark_set.name == "cerebellum":
         ahead = np.nansum(points[:, :, 1] - middles[:, 1:2], axis=1) > 0
         if ahead.sum() * 2 > len(ids):
@@ -148,7 +164,7 @@ def find_remarks(
     difference = points[:, landmark_set.index(one)] - points[:, landmark_set.index(two)]
     lengths_mm = np.linalg.norm(difference, axis=-1) * mm_per_unit
     odd = (lengths_mm < low) | (lengths_mm > high)
-    if odd.any():
+    if odd.sum() > least:
         remarks.append(
             f"{one} and {two} are {np.median(lengths_mm[odd]):.3g} mm apart in {_cases(ids, odd)}, expected {low:g} to "
             f"{high:g} mm: check {cause}"
@@ -156,7 +172,25 @@ def find_remarks(
     return remarks
 
 
-def _about_biometrics(landmark_set: LandmarkSet, ids: Sequence[str], points: Array) -> list[str]:
+def _about_faces(landmark_set: LandmarkSet, ids: Sequence[str], points: Array, least: float) -> list[str]:
+    """Say which faces stand upside down or look to the left; x runs to the right, y down."""
+    sella, nasion, menton = (points[:, landmark_set.index(name)] for name in ("sella", "nasion", "menton"))
+    remarks = []
+    above, left = menton[:, 1] < nasion[:, 1], nasion[:, 0] < sella[:, 0]
+    if above.sum() > least:
+        remarks.append(
+            f"menton lies above nasion in {_cases(ids, above)}: y is counted from the top of the image, down; was it "
+            "counted from the bottom?"
+        )
+    if left.sum() > least:
+        remarks.append(
+            f"nasion lies to the left of sella in {_cases(ids, left)}: all films that are trained on look to the "
+            "right; look at one with `show`, whether points or image are mirrored"
+        )
+    return remarks
+
+
+def _about_biometrics(landmark_set: LandmarkSet, ids: Sequence[str], points: Array, least: float) -> list[str]:
     """Say which biometrics have their ends exchanged."""
     remarks, mostly = [], set()
     for biometric, (start, end) in zip(landmark_set.biometrics, landmark_set.biometric_indices(), strict=True):
@@ -164,7 +198,7 @@ def _about_biometrics(landmark_set: LandmarkSet, ids: Sequence[str], points: Arr
         swapped = (points[:, start] - points[:, end])[:, biometric.axis] < 0
         if swapped.sum() * 2 > len(ids):
             mostly.add(biometric.axis)
-        if swapped.any():
+        if swapped.sum() > least:
             remarks.append(
                 f"{biometric.start} lies {negative} {biometric.end} in {_cases(ids, swapped)}; here it is the "
                 f"{positive} end: exchange the two points where they are named wrongly"
