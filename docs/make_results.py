@@ -49,8 +49,7 @@ FEW = {
     for tag in ("seed0", "seeds01")
 }
 #: On the phantom these have the recipe that ``small`` had before, all others today's.
-EARLIER = IDS - {"synthdg-unet"}
-TODAY = {*FEW, *IDS} - EARLIER
+EARLIER = {name for name in IDS if name.endswith("-vitpose")}
 
 
 @cache
@@ -64,9 +63,9 @@ def open_table() -> str:
     return _beside_reported("open", ("open-val", "open-wu", "open-sb"), "dgmld", ("lfc", "feta"))
 
 
-def phantom_table() -> str:
+def phantom_table(ids: Collection[str] | None = None) -> str:
     """Return the methods on the phantom, beside what the paper reports on the targets that it imitates."""
-    return _beside_reported("phantom", PHANTOM, "dgmld", ("lfc", "feta"))
+    return _beside_reported("phantom", PHANTOM, "dgmld", ("lfc", "feta"), ids)
 
 
 def ceph_table() -> str:
@@ -83,9 +82,9 @@ def ceph_table() -> str:
     return _table(["method", "backbone", "seeds", "MRE [mm]", unseen, "SDR 2", "SDR 2.5", "SDR 3", "SDR 4"], rows)
 
 
-def few_table(track: str, splits: Sequence[str], ids: Collection[str] = FEW) -> str:
+def few_table(track: str, splits: Sequence[str]) -> str:
     """Return rows of few trainings of these trainers, with their intervals: of one, the interval of that training."""
-    found = {(r.id, s): r for s in splits for r in _rows(track, s, "measured", ids)}
+    found = {(r.id, s): r for s in splits for r in _rows(track, s, "measured", FEW)}
     names = {r.id: (*_named(r), str(r.seeds)) for r in found.values()}
     rows = [[*name, *(_with_interval(found.get((one, s))) for s in splits)] for one, name in names.items()]
     return _table(["method", "backbone", "trainings", *(f"{s} [mm]" for s in splits)], rows)
@@ -102,26 +101,22 @@ def away_table(track: str, split: str) -> str:
     return _table(["method", "backbone", "trainings", "MRE [mm]", "95 % interval", "without offset [mm]"], rows)
 
 
-def pairs_table(
-    track: str, splits: Sequence[str], ours: str = "BaPDG", ids_of_rows: Collection[str] | None = None
-) -> str:
+def pairs_table(track: str, splits: Sequence[str], ours: str = "BaPDG", ids: Collection[str] | None = None) -> str:
     """Return a method against each other of the paper: difference, interval, test corrected over these, verdict."""
     rows = []
     for split in splits:
         for backbone in BACKBONES:
-            ids = {r.method: r.id for r in _rows(track, split, "measured", ids_of_rows) if r.backbone == backbone}
-            others = [m for m in PAPER_METHODS if m != ours and m in ids]
-            if ours not in ids or not others:
+            names = {r.method: r.id for r in _rows(track, split, "measured", ids) if r.backbone == backbone}
+            others = [m for m in PAPER_METHODS if m != ours and m in names]
+            if ours not in names or not others:
                 continue
-            errors = _errors(split, ids[ours])
-            found = [compare(errors, _errors(split, ids[m]), board_spread(ROOT, split)).overall for m in others]
+            errors = _errors(split, names[ours])
+            found = [compare(errors, _errors(split, names[m]), board_spread(ROOT, split)).overall for m in others]
             corrected = holm([d.p for d in found])
             for other, difference, p in zip(others, found, corrected, strict=True):
                 low, high = difference.ci95_mm or (float("nan"),) * 2
                 sure = replace(difference, p=float(p)).is_sure
                 verdict = "not told apart" if not sure else "better" if difference.difference_mm < 0 else "worse"
-                if 1 in difference.n_trainings:
-                    verdict = "not judged: one training"
                 interval = f"{signed(low, 2)} … {signed(high, 2)}"
                 cells = (signed(difference.difference_mm, 2), interval, p_value(float(p)), verdict)
                 rows.append([split, backbone, f"{ours} − {other}", *cells])
@@ -140,11 +135,11 @@ def ablation_table() -> str:
     return _table(["pre-training", "method", *splits], rows)
 
 
-def parts_of_errors(track: str, split: str) -> str:
+def parts_of_errors(track: str, split: str, ids: Collection[str] | None = None) -> str:
     """Return what each method's errors are made of, what is left without offsets, and what promised radii hold."""
     home = next((t for t in get_track(track).tests if not get_split(t).out_of_domain and t != split), None)
     rows = []
-    for row in _with_people(track, split):
+    for row in _with_people(track, split, ids):
         errors = _record_of(track, split, row.id)
         if errors is None or errors.parts is None:
             continue
@@ -217,9 +212,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "ceph pairs": lambda: pairs_table("ceph", ("isbi", "hamedan")),
     "ceph synthdg pairs": lambda: pairs_table("ceph", ("isbi", "hamedan"), "SynthDG"),
     "phantom": phantom_table,
-    "phantom today": lambda: few_table("phantom", PHANTOM, TODAY),
-    "phantom synthdg pairs": lambda: pairs_table("phantom", PHANTOM[1:], "SynthDG", TODAY),
     "phantom pairs": lambda: pairs_table("phantom", ("phantom-lfc", "phantom-feta")),
+    "phantom synthdg pairs": lambda: pairs_table("phantom", PHANTOM[1:], "SynthDG"),
+    "phantom earlier": lambda: phantom_table(EARLIER),
+    "phantom earlier pairs": lambda: pairs_table("phantom", ("phantom-lfc", "phantom-feta"), ids=EARLIER),
+    "phantom earlier parts": lambda: parts_of_errors("phantom", "phantom-lfc", EARLIER),
     "commands": commands_table,
     **{
         f"{name} {split}": partial(table, get_split(split).track, split)
@@ -242,9 +239,15 @@ def filled(text: str) -> str:
     )
 
 
-def _beside_reported(track: str, splits: Sequence[str], paper_track: str, paper_splits: Sequence[str]) -> str:
+def _beside_reported(
+    track: str,
+    splits: Sequence[str],
+    paper_track: str,
+    paper_splits: Sequence[str],
+    ids: Collection[str] | None = None,
+) -> str:
     reported = {(r.method, r.backbone, s): r for s in paper_splits for r in _rows(paper_track, s, "reported")}
-    measured = {(r.method, r.backbone, s): r for s in splits for r in _rows(track, s, "measured")}
+    measured = {(r.method, r.backbone, s): r for s in splits for r in _rows(track, s, "measured", ids)}
     floor = {s: r for s in splits for r in _rows(track, s, "mean-shape")}
     rows = [
         [
@@ -264,18 +267,10 @@ def _beside_reported(track: str, splits: Sequence[str], paper_track: str, paper_
 
 
 def _trained(track: str, split: str) -> list[pd.Series]:
-    """Return the rows of this repository's trainers; those of few trainings where their method has no other.
-
-    Beside rows of three trainings they stand only if they are of their recipe.
-    """
+    """Return the rows of this repository's trainers; those of few trainings where their method has no other."""
     whole = _rows(track, split, "measured")
     known = {(r.method, r.backbone) for r in whole}
-    recipes = {_recipe(track, r.id) for r in whole}
-    few = [
-        r
-        for r in _rows(track, split, "measured", FEW)
-        if (r.method, r.backbone) not in known and recipes <= {_recipe(track, r.id)}
-    ]
+    few = [r for r in _rows(track, split, "measured", FEW) if (r.method, r.backbone) not in known]
     return sorted([*whole, *few], key=_order)
 
 
@@ -284,9 +279,10 @@ def _recipe(track: str, name: str) -> str:
     return "earlier" if track == "phantom" and name in EARLIER else "today's"
 
 
-def _with_people(track: str, split: str) -> list[pd.Series]:
-    """Return what :func:`_trained` does, then the floor and the annotators."""
-    return [*_trained(track, split), *_rows(track, split, "mean-shape"), *_rows(track, split, "annotator")]
+def _with_people(track: str, split: str, ids: Collection[str] | None = None) -> list[pd.Series]:
+    """Return the rows of ``ids``, or what :func:`_trained` does, then the floor and the annotators."""
+    trained = _trained(track, split) if ids is None else _rows(track, split, "measured", ids)
+    return [*trained, *_rows(track, split, "mean-shape"), *_rows(track, split, "annotator")]
 
 
 def _named(row: pd.Series) -> tuple[str, str]:
@@ -298,10 +294,10 @@ def _named(row: pd.Series) -> tuple[str, str]:
 def _rows(track: str, split: str, kind: str, ids: Collection[str] | None = None) -> list[pd.Series]:
     """Return rows in the paper's order of methods, then by name.
 
-    Measured ones of ``ids`` only; where that is None, of IDS, on the phantom of EARLIER: no table mixes recipes.
+    Measured ones of ``ids`` only; where that is None, of IDS, on the phantom without EARLIER: no table mixes recipes.
     """
     if ids is None:
-        ids = EARLIER if track == "phantom" else IDS
+        ids = IDS - EARLIER if track == "phantom" else IDS
     table = results()
     found = table[(table.track == track) & (table.split == split) & (table.kind == kind)]
     if kind == "measured":

@@ -65,13 +65,18 @@ def test_parts_are_those_of_the_records(script):
 
 
 def test_on_the_phantom_no_table_mixes_recipes(script):
-    for file in (ROOT / "submissions/phantom").glob("*-unet*.json"):
-        if not file.name.endswith(".run.json"):
-            says_so = "today's recipe of preset small" in (read_json(file).get("description") or "")
-            assert (script["_recipe"]("phantom", file.stem) == "today's") == says_so, file.stem
-    for name in ("phantom", "phantom pairs", "parts phantom-lfc", "parts phantom-feta"):
-        assert "SynthDG" not in script["TABLES"][name](), name
-    assert "| SynthDG |" in script["TABLES"]["phantom today"]()
+    for file in (ROOT / "submissions/phantom").glob("*.run.json"):
+        name = file.name.removesuffix(".run.json")
+        says_so = "today's recipe of preset small" in (
+            read_json(file.with_name(f"{name}.json")).get("description") or ""
+        )
+        assert (script["_recipe"]("phantom", name) == "today's") == says_so, name
+    for name in ("phantom", "phantom pairs", "phantom synthdg pairs", "parts phantom-lfc", "parts phantom-feta"):
+        table = script["TABLES"][name]()
+        assert "| unet |" in table and "| vitpose |" not in table, name
+    for name in ("phantom earlier", "phantom earlier pairs", "phantom earlier parts"):
+        table = script["TABLES"][name]()
+        assert "| vitpose |" in table and "| unet |" not in table, name
 
 
 def test_people_stand_beside_methods(script):
