@@ -325,7 +325,7 @@ def test_a_checkpoint_of_other_landmarks_is_refused(tmp_path: Path, brains: Path
         (["--device", "meta"], 2, "--device meta cannot be used here: expected cpu, cuda, mps"),
         (["--seeds", "99999999999999999999"], 2, "different numbers from 0 to"),
         (["--edges", "/nowhere"], 2, "--edges: Baseline has no use for edge maps in 3D"),
-        (["--out", "/dev/null"], 1, "/dev/null"),
+        (["--out", "/dev/null"], 2, "/dev/null: is a file, expected the name of a folder"),
         (["--preset", "huge"], 2, "huge"),
     ],
 )
