@@ -159,6 +159,15 @@ def count(value: int | None) -> str:
     return f"{value / 1e6:.1f} M" if value >= 999_500 else f"{value / 1e3:.0f} k" if value >= 1000 else str(value)
 
 
+def counted(n: int, one: str, several: str) -> str:
+    """Return a number with the words that follow it.
+
+    >>> counted(1, "id is", "ids are"), counted(2, "id is", "ids are")
+    ('1 id is', '2 ids are')
+    """
+    return f"{n} {one if n == 1 else several}"
+
+
 def duration(seconds: float | None) -> str:
     """Return a time as people say it.
 

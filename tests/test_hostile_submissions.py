@@ -102,7 +102,7 @@ CHANGES = {
     "split of another track": (put("runs", 0, "predictions", "feta", {}), "split 'feta' is not of track 'phantom'"),
     "split of one's own": (own, "split 'own/x' is of your own data"),
     "case left out": (drop(*RUN, "7"), "seed 0, split 'phantom-source': 1 of 40 cases are missing: '7'"),
-    "case invented": (invent, "not of this split: '../../etc/passwd'"),
+    "case invented": (invent, "1 case id is not of this split: '../../etc/passwd'"),
     "landmark left out": (drop(*POINT), "seed 0, split 'phantom-source', case '7': missing landmarks 'HDV2'"),
     "landmark invented": (put(*RUN, "7", "HDV3", [0.0, 0.0, 0.0]), "case '7': unknown landmark 'HDV3'"),
     "one run twice": (repeat, "seeds 0 and 1 are the same run"),

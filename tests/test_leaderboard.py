@@ -479,7 +479,7 @@ def test_a_case_that_the_reference_does_not_have_is_said_and_stops_no_other_row(
     monkeypatch.setattr("dgmld_bench.leaderboard.submissions.find_problems", lambda predictions: [])  # ids not known
     board = build_board(repository, data)
     (fault,) = board.faults
-    assert fault.startswith("submissions/ceph/good-unet.json: ") and "not of this split: 'x'" in fault
+    assert fault.startswith("submissions/ceph/good-unet.json: ") and "1 case id is not of this split: 'x'" in fault
     found = rows(board)
     assert found["good-unet"].average is None and "unscorable" in found["good-unet"].flags
     assert found["bad-unet"].rank.rank == 1

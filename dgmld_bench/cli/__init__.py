@@ -9,9 +9,11 @@ import codecs
 import logging
 import os
 import re
+import select
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from io import TextIOWrapper
 
 _ARGUMENTS = (
@@ -53,17 +55,18 @@ def guarded(command: Callable[[], None]) -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="plain")
+    output = None
+    with suppress(OSError):  # closed: nobody reads
+        output = os.dup(1)  # rich puts another in its place when it breaks
     try:
         command()
     except DgmldBenchError as error:
         echo(f"error: {_as_options(str(error))}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # whoever reads has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter fails once more when it ends
-    except SystemExit as done:
-        if not isinstance(done.__context__, BrokenPipeError):
+    except SystemExit as done:  # click ends so at every broken pipe, that of a server too
+        if not (isinstance(done.__context__, BrokenPipeError) and _reader_left(output)):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter fails once more when it ends
     except (FileExistsError, NotADirectoryError) as error:
         echo(f"error: {error.filename2 or error.filename}: is a file, expected the name of a folder", err=True)
         sys.exit(2)
@@ -72,6 +75,15 @@ def guarded(command: Callable[[], None]) -> None:
         message = error.strerror or str(error)
         echo(f"error: {where}: {message}" if where else f"error: {message}", err=True)
         sys.exit(1)
+
+
+def _reader_left(output: int | None) -> bool:
+    """Whether this is a pipe that nobody reads any more: whoever reads has read enough."""
+    if output is None:
+        return False
+    watched = select.poll()
+    watched.register(output, select.POLLOUT)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in watched.poll(0))
 
 
 def _as_options(message: str) -> str:

@@ -26,7 +26,7 @@ from dgmld_bench.scoring.predictions import Predictions, find_missing
 from dgmld_bench.scoring.predictions_files import read_predictions
 from dgmld_bench.scoring.readings import Doubt, find_doubts, parse_reading
 from dgmld_bench.scoring.reference import Reference, load_reference
-from dgmld_bench.text import mean_std
+from dgmld_bench.text import counted, mean_std
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -345,7 +345,7 @@ def _check_fit(reference: Reference, predictions: Predictions) -> None:
         strange = [c for c in run.predictions.get(split, {}) if c not in known]
         if strange:
             shown = ", ".join(f"'{c[:40]}'" for c in strange[:5]) + (" …" if len(strange) > 5 else "")
-            number = "1 case id is" if len(strange) == 1 else f"{len(strange)} case ids are"
+            number = counted(len(strange), "case id is", "case ids are")
             raise DataError(
                 f"seed {run.seed}, split '{split}': {number} not of this split: {shown}. Expected ids like "
                 f"{', '.join(reference.ids[:3])}; take the others out, or name the split that they are of"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dgmld_bench.scoring.predictions import Predictions
 from dgmld_bench.splits import Split, case_sort_key, get_split
+from dgmld_bench.text import counted
 
 MAX_LISTED = 5
 
@@ -46,9 +47,8 @@ def _problems_of(split: Split, ids: list[str], first: list[str]) -> list[str]:
     if missing:
         problems.append(f"{len(missing)} of {split.n_cases} cases are missing: {_listed(missing)}")
     if unknown:
-        problems.append(
-            f"{len(unknown)} case {'id is' if len(unknown) == 1 else 'ids are'} not of this split: {_listed(unknown)}"
-        )
+        number = counted(len(unknown), "case id is", "case ids are")
+        problems.append(f"{number} not of this split: {_listed(unknown)}")
     return problems
 
 
